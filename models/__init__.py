@@ -1,0 +1,1 @@
+"""Pure recommendation and learning code: no Kafka, no clock, no global state."""

@@ -1,0 +1,1 @@
+"""The imperative shell: settings, topics, engine, worker, trainer, metrics and command line."""
