@@ -1,0 +1,58 @@
+"""What workers and the trainer tell each other: model versions and shared item statistics."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from schemas.outputs import Name, Offset, Partition
+from schemas.record import STRICT, Category, Id, Price, Record, TimestampMs
+
+Version = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class ModelUpdate(Record):
+    """A version of the shared base model (topic `model-updates`, compacted).
+
+    The record under key `base` is the one in service; the one under `base@VERSION` tells what became of that version.
+    """
+
+    name: Name = Field(default="base", description="Which model.")
+    version: Version = Field(description="Counts up from 1; 0 is the built-in initial model.")
+    parent: Version | None = Field(default=None, description="The version it was trained from.")
+    uri: Annotated[str, Field(min_length=1, max_length=2_048)] = Field(description="Where the artefact lies.")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(description="Of the artefact's bytes.")
+    verdict: Literal["promoted", "rejected", "rolled_back"] = Field(description="What became of it.")
+    reason: Annotated[str, Field(max_length=1_024)] = Field(description="Why, for people.")
+    created_ms: TimestampMs = Field(description="When it was made.")
+    kind: Literal["initial", "refresh", "meta", "rollback"] = Field(description="What made it.")
+    serving: bool = Field(description="Whether workers serve it from now on.")
+    metrics: dict[Annotated[str, Field(max_length=128)], float] = Field(
+        default={}, description="Measurements behind the verdict."
+    )
+
+
+# A plain dataclass for speed, like those of schemas/outputs.py.
+@dataclass(frozen=True, slots=True)
+class StatsInteraction:
+    """One interaction, without the user's id."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    user: Annotated[int, Field(ge=0, lt=2**64, description="64-bit hash of the user id.")]
+    item_id: Annotated[Id, Field(description="The item.")]
+    event_type: Annotated[int, Field(ge=0, le=2, description="0 click, 1 cart, 2 purchase.")]
+    timestamp_ms: Annotated[TimestampMs, Field(description="When it happened.")]
+    category: Annotated[Category, Field(description="The item's category.")] = None
+    price: Annotated[Price | None, Field(description="Price of one unit.")] = None
+
+
+class ItemStatsDelta(Record):
+    """The interactions of one micro-batch, in the order in which they were learned (topic `item-stats`)."""
+
+    instance: Name = Field(description="The worker that learned them; it skips its own records.")
+    source_topic: Annotated[str, Field(min_length=1, max_length=249)] = Field(description="Where they came from.")
+    source_partition: Partition = Field(description="Its partition.")
+    offset_first: Offset = Field(description="First offset that this record covers.")
+    offset_last: Offset = Field(description="Last offset that this record covers.")
+    interactions: list[StatsInteraction] = Field(description="Oldest first.")
