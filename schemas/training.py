@@ -33,8 +33,8 @@ class TrainingExample:
     """A positive item, its negatives, and where the event came from.
 
     `features` is int8 `[n, F]`, `round(x * 127 / 6)` of standardised features x clipped to +-6; row 0 is the positive.
-    `correction` is float16 `[n]`: add it to the logits. It is 0 for the positive and -log(m q_j) for a negative j when m
-    are drawn, each with probability q_j (sampled softmax, Bengio and Senecal 2008).
+    `correction` is float16 `[n]`: add it to the logits. It is 0 for the positive and -log(m q_j) for a negative j when
+    m are drawn, each with probability q_j (sampled softmax, Bengio and Senecal 2008).
     """
 
     layout: int  # CRC-32 of the feature names
