@@ -1,0 +1,197 @@
+"""The shared ranker: a small net with a linear skip, as numpy arrays for serving and as a torch module for learning.
+
+score(x) = (skip + d[:F]) . x + (out + d[F:]) . h2(x)      x: standardised features, clipped to +-6
+h1 = leaky(w1 x + b1), h2 = leaky(w2 h1 + b2), leaky slope 0.01
+d: fast weights of the user, d <- decay d - step_sizes[event type] g      (ANIL, Raghu et al. 2020; Meta-SGD, Li et al. 2017)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+from torch import nn
+from torch.nn import functional
+
+from models.features import FEATURES, LAYOUT, F
+
+H1, H2 = 32, 16
+LEAK = 0.01
+CLIP = 6.0
+D = F + H2
+"""Length of a user's fast weights: the skip's part, then the last hidden layer's."""
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "mean": (F,),
+    "std": (F,),
+    "w1": (H1, F),
+    "b1": (H1,),
+    "w2": (H2, H1),
+    "b2": (H2,),
+    "out": (H2,),
+    "skip": (F,),
+    "step_sizes": (3, D),
+}
+_INTEGERS = ("version", "parent", "layout")
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BaseParameters:
+    """One version of the base model; all arrays float32, C-contiguous.
+
+    Attributes
+    ----------
+    mean, std : [F]
+        The scaler of the raw features; it belongs to the version, so that all processes agree on it.
+    step_sizes : [3, F + H2]
+        Of the fast weights, one row per event type (click, cart, purchase).
+    decay : what is kept of the fast weights at each event, in [0, 1].
+    """
+
+    version: int
+    parent: int
+    layout: int
+    mean: Array
+    std: Array
+    w1: Array
+    b1: Array
+    w2: Array
+    b2: Array
+    out: Array
+    skip: Array
+    step_sizes: Array
+    decay: float
+
+    def to_bytes(self) -> bytes:
+        """Serialise to safetensors; integers and the decay are its metadata."""
+        metadata = {name: str(getattr(self, name)) for name in _INTEGERS} | {"decay": repr(self.decay)}
+        return save({name: getattr(self, name) for name in _SHAPES}, metadata=metadata)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> BaseParameters:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        ValueError
+            Not safetensors, a missing or misshapen tensor, a number that is not finite, or another feature layout.
+        """
+        try:
+            header_size = int.from_bytes(raw[:8], "little")
+            metadata = json.loads(raw[8 : 8 + header_size])["__metadata__"]
+            tensors = load(raw)
+            integers = {name: int(metadata[name]) for name in _INTEGERS}
+            parameters = cls(**integers, **{name: tensors[name] for name in _SHAPES}, decay=float(metadata["decay"]))
+        except Exception as error:  # safetensors and json raise many kinds; to the caller it is one: damaged
+            raise ValueError(f"not a base model: {error}") from error
+        parameters.check()
+        return parameters
+
+    def check(self) -> None:
+        """Raise ValueError unless shapes, type, layout and values are fit to serve."""
+        if self.layout != LAYOUT:
+            raise ValueError(f"base model of feature layout {self.layout}, this release ranks by {LAYOUT}")
+        for name, shape in _SHAPES.items():
+            tensor = getattr(self, name)
+            if tensor.shape != shape or tensor.dtype != np.float32:
+                raise ValueError(f"base model: {name} is {tensor.dtype}{tensor.shape}, expected float32{shape}")
+            if not np.isfinite(tensor).all():
+                raise ValueError(f"base model: {name} is not finite")
+        if not (self.std > 0).all() or not 0.0 <= self.decay <= 1.0:
+            raise ValueError("base model: std must be positive and decay within [0, 1]")
+
+
+def initial_parameters() -> BaseParameters:
+    """Version 0: a hand-set linear ranker, sane before the first event; the net is random but silent (`out` = 0).
+
+    Examples
+    --------
+    >>> base = initial_parameters()
+    >>> base.version, float(abs(base.out).max()), BaseParameters.from_bytes(base.to_bytes()).decay == base.decay
+    (0, 0.0, True)
+    """
+    rng = np.random.default_rng(0)
+    columns = {
+        name: np.array([getattr(feature, name) for feature in FEATURES], np.float32)
+        for name in ("mean", "std", "weight")
+    }
+    step_sizes = np.repeat(np.array([[0.03], [0.04], [0.06]], np.float32), D, axis=1)
+    return BaseParameters(
+        version=0,
+        parent=0,
+        layout=LAYOUT,
+        mean=columns["mean"],
+        std=columns["std"],
+        w1=(rng.standard_normal((H1, F)) * np.sqrt(2.0 / F)).astype(np.float32),
+        b1=np.zeros(H1, np.float32),
+        w2=(rng.standard_normal((H2, H1)) * np.sqrt(2.0 / H1)).astype(np.float32),
+        b2=np.zeros(H2, np.float32),
+        out=np.zeros(H2, np.float32),
+        skip=columns["weight"],
+        step_sizes=step_sizes,
+        decay=0.97,
+    )
+
+
+class BaseNet(nn.Module):
+    """The same ranker for torch: what is trained, not the scaler and not the step sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w1 = nn.Parameter(torch.zeros(H1, F))
+        self.b1 = nn.Parameter(torch.zeros(H1))
+        self.w2 = nn.Parameter(torch.zeros(H2, H1))
+        self.b2 = nn.Parameter(torch.zeros(H2))
+        self.out = nn.Parameter(torch.zeros(H2))
+        self.skip = nn.Parameter(torch.zeros(F))
+
+    def hidden(self, x: torch.Tensor) -> torch.Tensor:
+        """Last hidden layer: `[..., F]` standardised features to `[..., H2]`."""
+        first = functional.leaky_relu(functional.linear(x, self.w1, self.b1), LEAK)
+        return functional.leaky_relu(functional.linear(first, self.w2, self.b2), LEAK)
+
+    def forward(self, x: torch.Tensor, delta: torch.Tensor | None = None) -> torch.Tensor:
+        """Score candidates.
+
+        Parameters
+        ----------
+        x : [B, n, F], standardised and clipped.
+        delta : [B, F + H2] fast weights, or None.
+
+        Returns
+        -------
+        [B, n] scores.
+        """
+        last = self.hidden(x)
+        scores = x @ self.skip + last @ self.out
+        if delta is not None:
+            scores = scores + (torch.cat([x, last], dim=-1) @ delta.unsqueeze(-1)).squeeze(-1)
+        return scores
+
+    @classmethod
+    def from_parameters(cls, parameters: BaseParameters) -> BaseNet:
+        """Copy the weights of `parameters`."""
+        net = cls()
+        with torch.no_grad():
+            for name, weight in net.named_parameters():
+                weight.copy_(torch.from_numpy(getattr(parameters, name).copy()))
+        return net
+
+    def to_parameters(
+        self, like: BaseParameters, version: int | None = None, **replaced: Array | float
+    ) -> BaseParameters:
+        """These weights with the scaler, step sizes and decay of `like`, or those in `replaced` by name.
+
+        Its parent is the version of `like`; `version` None keeps version and parent of `like`.
+        """
+        values = {field.name: getattr(like, field.name) for field in fields(like)}
+        values |= {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_parameters()}
+        if version is not None:
+            values |= {"version": version, "parent": like.version}
+        return BaseParameters(**(values | replaced))

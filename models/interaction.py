@@ -1,0 +1,69 @@
+"""What happened, and what is for sale: the two things that the recommender learns from."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from hashlib import blake2b
+
+
+class EventType(IntEnum):
+    """Kinds of interaction, in the order of how much they say about a user's taste."""
+
+    CLICK = 0
+    CART = 1
+    PURCHASE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One user touched one item.
+
+    Attributes
+    ----------
+    user : 64-bit hash of the user id (`hash_id`).
+    timestamp_ms : event time, Unix milliseconds.
+    price : price at that moment, in any one currency; None where unknown.
+    event_id : the producer's own id, to recognise what was sent twice.
+    """
+
+    user: int
+    item_id: str
+    event_type: EventType
+    timestamp_ms: int
+    category: str | None = None
+    price: float | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueItem:
+    """What the catalogue says about an item; it may arrive before anybody has touched the item.
+
+    Attributes
+    ----------
+    vector : embedding supplied by the user of any length, or empty.
+    available : False keeps the item out of every list.
+    """
+
+    item_id: str
+    timestamp_ms: int
+    category: str | None = None
+    price: float | None = None
+    text: str | None = None
+    tags: tuple[str, ...] = ()
+    vector: tuple[float, ...] = ()
+    available: bool = True
+
+
+@lru_cache(maxsize=65_536)
+def hash_id(identifier: str) -> int:
+    """Hash an id to 64 bits, the same on every machine and in every process (BLAKE2b, little endian).
+
+    Examples
+    --------
+    >>> hash_id("A13")
+    5875592385335328466
+    >>> 0 <= hash_id("") < 2**64
+    True
+    """
+    return int.from_bytes(blake2b(identifier.encode(), digest_size=8).digest(), "little")
