@@ -10,10 +10,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from streamproc.errors import StreamprocError
+
 _POM = Path(__file__).with_name("pom.xml")
 
 
-class KafkaError(RuntimeError):
+class KafkaError(StreamprocError):
     """The broker cannot be had on this machine; the message is one line that says what to do."""
 
 

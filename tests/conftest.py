@@ -1,0 +1,49 @@
+"""Brokers and settings for the tests. Each test has its own topics and consumer group on a shared broker."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from streamproc.brokers.embedded import EmbeddedBroker
+from streamproc.brokers.kafka import KafkaBroker, KafkaError
+from streamproc.settings import Settings
+
+REQUIRE_KAFKA = os.environ.get("STREAMPROC_REQUIRE_KAFKA") == "1"
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """The in-process broker: four partitions each, at least once only."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[KafkaBroker]:
+    """A real Apache Kafka. Where it cannot be had, tests that ask for it are skipped, or fail if it is required."""
+    broker = KafkaBroker()
+    try:
+        broker.__enter__()
+    except KafkaError as error:
+        if REQUIRE_KAFKA:
+            raise
+        pytest.skip(f"no real Kafka here: {error}")
+    yield broker
+    broker.__exit__(None, None, None)
+
+
+@pytest.fixture
+def unique_topics(request: pytest.FixtureRequest) -> Callable[[Settings], Settings]:
+    """Return a function that gives settings topics and a consumer group which no other test uses."""
+    test = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.name)[:40].strip("-")
+    name = f"{test}-{uuid.uuid4().hex[:8]}"
+
+    def unique(settings: Settings) -> Settings:
+        return settings.model_copy(update={"topic_prefix": f"{name}.", "application_id": name})
+
+    return unique
