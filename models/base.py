@@ -2,13 +2,15 @@
 
 score(x) = (skip + d[:F]) . x + (out + d[F:]) . h2(x)      x: standardised features, clipped to +-6
 h1 = leaky(w1 x + b1), h2 = leaky(w2 h1 + b2), leaky slope 0.01
-d: fast weights of the user, d <- decay d - step_sizes[event type] g      (ANIL, Raghu et al. 2020; Meta-SGD, Li et al. 2017)
+d: fast weights of the user, d <- decay d - step_sizes[event type] g
+       (ANIL: Raghu et al. 2020; Meta-SGD: Li et al. 2017)
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,8 +88,9 @@ class BaseParameters:
             header_size = int.from_bytes(raw[:8], "little")
             metadata = json.loads(raw[8 : 8 + header_size])["__metadata__"]
             tensors = load(raw)
-            integers = {name: int(metadata[name]) for name in _INTEGERS}
-            parameters = cls(**integers, **{name: tensors[name] for name in _SHAPES}, decay=float(metadata["decay"]))
+            values: dict[str, Any] = {name: int(metadata[name]) for name in _INTEGERS}
+            values |= {name: tensors[name] for name in _SHAPES}
+            parameters = cls(**values, decay=float(metadata["decay"]))
         except Exception as error:  # safetensors and json raise many kinds; to the caller it is one: damaged
             raise ValueError(f"not a base model: {error}") from error
         parameters.check()

@@ -1,0 +1,294 @@
+"""Everything known about one user, as one small binary record (p99 at most 1 KB).
+
+The record is what the changelog keeps, so it carries item hashes instead of the worker's slots, and it needs nothing
+but itself to be read. Little endian:
+
+    format u8 = 1, header length u16, layout u32, base version u32, events u32, repeats u32, last time i64 (ms),
+    session length u16, gap f32 (s), gate f32[2], then the counts: items u8, order u8, event ids u8, shown u8,
+    fast weights u16; then
+    items   hash u8[6], last time u32 (s since 2000), age in events u16, count f16, interval u8, kinds u8  each
+    order   u8 each: positions in `items`, oldest first; bit 7: a session began here
+    event ids u32 each, shown u32 each (low half of the hash), fast weights f16 each
+
+A reader skips what a longer header or a longer record adds; another format is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.base import D
+from models.features import LAYOUT
+from models.interaction import EventType, hash_id
+from models.jit import kernel
+
+FORMAT = 1
+ITEMS, ORDER, EVENT_IDS, SHOWN = 36, 48, 16, 20
+SESSION_IDLE_MS = 30 * 60 * 1000
+HASH_MASK = (1 << 48) - 1
+"""Items are known by 48 bits of their hash: at a million items one in 600 catalogues has one confusable pair."""
+
+_EPOCH_S = 946_684_800  # 2000-01-01, the earliest time accepted
+_HEADER = Struct("<BHIIIIqHfffBBBBH")
+_ITEM = np.dtype(
+    [("hash", "u1", 6), ("last", "<u4"), ("age", "<u2"), ("count", "<f2"), ("interval", "u1"), ("kinds", "u1")]
+)
+_COUNT_DECAY = 0.97  # of an item's count at each event of the user: favourites outlive the passing
+
+
+class UserStateError(ValueError):
+    """The bytes are no user record that this release can read."""
+
+
+class UserState:
+    """Own items, their order, the last list shown, recent event ids and the fast weights of one user.
+
+    Every attribute survives `encode` and `decode` exactly, so where the batches of a stream end changes nothing.
+
+    Attributes
+    ----------
+    base_version : version of the base that the fast weights belong to.
+    events, repeats : events so far, and how many of them were on an item still remembered.
+    last_ms : time of the latest event, 0 for a new user.
+    session_length : events of the current session (it ends after 30 idle minutes).
+    gap_s : seconds between the two latest events.
+    gate : float32[2], running log-loss advantage of the fast weights and its evidence.
+    fast : float32[F + H2] at float16 precision, zeros until the first gradient.
+    items : uint64[36], hashes of the items remembered; 0 is a free position.
+    last, touched, count, interval, kinds : [36], of each item: time (s) and event number of the latest touch, decayed
+        count then, time between the two latest touches (8 steps per octave of seconds), bits `1 << event type`.
+    order : positions in `items` of the latest events, oldest first; bit 7 begins a session.
+    """
+
+    __slots__ = (
+        "base_version",
+        "count",
+        "event_ids",
+        "events",
+        "fast",
+        "gap_s",
+        "gate",
+        "interval",
+        "items",
+        "kinds",
+        "last",
+        "last_ms",
+        "order",
+        "repeats",
+        "session_length",
+        "shown",
+        "touched",
+    )
+
+    def __init__(self) -> None:
+        self.base_version = 0
+        self.events = 0
+        self.repeats = 0
+        self.last_ms = 0
+        self.session_length = 0
+        self.gap_s = 0.0
+        self.gate = np.zeros(2, np.float32)
+        self.fast = np.zeros(D, np.float32)
+        self.items = np.zeros(ITEMS, np.uint64)
+        self.last = np.zeros(ITEMS, np.int64)
+        self.touched = np.zeros(ITEMS, np.int64)
+        self.count = np.zeros(ITEMS, np.float32)
+        self.interval = np.zeros(ITEMS, np.uint8)
+        self.kinds = np.zeros(ITEMS, np.uint8)
+        self.order = np.zeros(0, np.uint8)
+        self.event_ids: list[int] = []
+        self.shown: list[int] = []
+
+    @classmethod
+    def decode(cls, raw: bytes | None) -> UserState:
+        """Read a record; None is a user never seen.
+
+        Raises
+        ------
+        UserStateError
+            Another format, or damaged bytes.
+        """
+        state = cls()
+        if raw is None:
+            return state
+        if len(raw) < _HEADER.size or raw[0] != FORMAT:
+            raise UserStateError("not a user record of a format known here")
+        header = _HEADER.unpack_from(raw)
+        at, layout, state.base_version, state.events, state.repeats, state.last_ms = header[1:7]
+        state.session_length, state.gap_s = header[7:9]
+        state.gate[:] = header[9:11]
+        items, order, ids, shown, fast = header[11:]
+        size = at + items * _ITEM.itemsize + order + 4 * (ids + shown) + 2 * fast
+        if at < _HEADER.size or items > ITEMS or order > ORDER or len(raw) < size:
+            raise UserStateError("damaged user record: its length does not match its header")
+        state._read_items(np.frombuffer(raw, _ITEM, items, at))
+        at += items * _ITEM.itemsize
+        state.order = np.frombuffer(raw, np.uint8, order, at).copy()
+        at += order
+        state.event_ids = np.frombuffer(raw, "<u4", ids, at).tolist()
+        state.shown = np.frombuffer(raw, "<u4", shown, at + 4 * ids).tolist()
+        if layout == LAYOUT and fast == D:
+            state.fast[:] = np.frombuffer(raw, "<f2", fast, at + 4 * (ids + shown))
+        state._check(items)
+        return state
+
+    def _read_items(self, rows: NDArray[np.void]) -> None:
+        n = len(rows)
+        wide = np.zeros((n, 8), np.uint8)
+        wide[:, :6] = rows["hash"]
+        self.items[:n] = wide.view("<u8")[:, 0]
+        self.last[:n] = rows["last"].astype(np.int64) + _EPOCH_S
+        self.touched[:n] = self.events - rows["age"].astype(np.int64)
+        self.count[:n] = rows["count"]
+        self.interval[:n] = rows["interval"]
+        self.kinds[:n] = rows["kinds"]
+
+    def _check(self, items: int) -> None:
+        finite = np.isfinite(self.fast).all() and np.isfinite(self.gate).all() and np.isfinite(self.count).all()
+        if not finite or not np.isfinite(self.gap_s) or (items and not self.items[:items].all()):
+            raise UserStateError("damaged user record: values out of range")
+        if len(self.order) and int((self.order & 127).max()) >= items:
+            raise UserStateError("damaged user record: order names an item that is not there")
+
+    def encode(self) -> bytes:
+        """Write the record; about 250 bytes after ten events, at most 1 KB but for lists shown longer than 20."""
+        items = int(np.count_nonzero(self.items))
+        fast = D if self.fast.any() else 0
+        rows = np.zeros(items, _ITEM)
+        rows["hash"] = self.items[:items].astype("<u8").view(np.uint8).reshape(items, 8)[:, :6]
+        rows["last"] = self.last[:items] - _EPOCH_S
+        rows["age"] = self.events - self.touched[:items]
+        rows["count"] = self.count[:items]
+        rows["interval"] = self.interval[:items]
+        rows["kinds"] = self.kinds[:items]
+        header = _HEADER.pack(
+            FORMAT,
+            _HEADER.size,
+            LAYOUT,
+            self.base_version,
+            self.events,
+            self.repeats,
+            self.last_ms,
+            self.session_length,
+            self.gap_s,
+            float(self.gate[0]),
+            float(self.gate[1]),
+            items,
+            len(self.order),
+            len(self.event_ids),
+            len(self.shown),
+            fast,
+        )
+        hashes = np.array(self.event_ids + self.shown, "<u4")
+        return b"".join(
+            (header, rows.tobytes(), self.order.tobytes(), hashes.tobytes(), self.fast[:fast].astype("<f2").tobytes())
+        )
+
+    def is_duplicate(self, event_id: str | None) -> bool:
+        """Whether one of the user's last 16 identified events had this id."""
+        return event_id is not None and (hash_id(event_id) & 0xFFFFFFFF) in self.event_ids
+
+    def shown_rank(self, item_id: str) -> int | None:
+        """1-based rank of the item in the list shown last, None where it was not in it."""
+        low = hash_id(item_id) & 0xFFFFFFFF
+        return self.shown.index(low) + 1 if low in self.shown else None
+
+    def show(self, item_ids: Sequence[str]) -> None:
+        """Remember the first 20 items of the list just shown."""
+        self.shown = [hash_id(item_id) & 0xFFFFFFFF for item_id in item_ids[:SHOWN]]
+
+    def gap_ms(self, now_ms: int) -> int:
+        """Milliseconds since the latest event; 0 for a new user or a clock that went back."""
+        return max(now_ms - self.last_ms, 0) if self.events else 0
+
+    def starts_session(self, now_ms: int) -> bool:
+        """Whether an event now would be the first of a session."""
+        return self.events == 0 or now_ms - self.last_ms > SESSION_IDLE_MS
+
+    def take(self, item_id: str, event_type: EventType, timestamp_ms: int, event_id: str | None = None) -> None:
+        """Remember an event. The item least often and longest ago chosen makes room for a new one."""
+        begins = self.starts_session(timestamp_ms)
+        self.gap_s = float(np.float32(self.gap_ms(timestamp_ms) / 1000))
+        self.session_length = 1 if begins else min(self.session_length + 1, 65_535)
+        self.events += 1
+        known, order = take_item(
+            np.uint64(hash_id(item_id) & HASH_MASK or 1),
+            timestamp_ms // 1000,
+            self.events,
+            1 << event_type,
+            begins,
+            self.items,
+            self.last,
+            self.touched,
+            self.count,
+            self.interval,
+            self.kinds,
+            self.order,
+        )
+        self.repeats += known
+        self.order = order
+        self.last_ms = max(self.last_ms, timestamp_ms)
+        if event_id is not None:
+            self.event_ids = [*self.event_ids[1 - EVENT_IDS :], hash_id(event_id) & 0xFFFFFFFF]
+
+
+@kernel
+def take_item(item, now_s, event, kind, begins, items, last, touched, count, interval, kinds, order):
+    """Find or place `item`, update its statistics and append it to `order`; returns (was known, new order)."""
+    free = -1
+    coldest = -1
+    least = np.inf
+    position = -1
+    for i in range(len(items)):
+        if items[i] == item:
+            position = i
+            break
+        if items[i] == 0:
+            free = i
+            break
+        touched[i] = max(touched[i], event - 65535)  # the age must fit the record
+        value = count[i] * _COUNT_DECAY ** (event - touched[i])
+        if value < least:
+            least = value
+            coldest = i
+    known = position >= 0
+    if known:
+        seconds = max(now_s - last[position], 0)
+        interval[position] = min(int(8.0 * np.log2(1.0 + seconds)), 255)
+        decayed = count[position] * _COUNT_DECAY ** (event - touched[position])
+    else:
+        position = free if free >= 0 else coldest
+        if free < 0:  # forget where the former owner of this position stood
+            kept = 0
+            for i in range(len(order)):
+                if order[i] & 127 != position:
+                    order[kept] = order[i]
+                    kept += 1
+                elif order[i] >= 128 and i + 1 < len(order):
+                    order[i + 1] |= 128
+            order = order[:kept]
+        items[position] = item
+        interval[position] = 0
+        kinds[position] = 0
+        last[position] = now_s
+        decayed = 0.0
+    count[position] = np.float32(_half(decayed + 1.0))
+    last[position] = max(last[position], now_s)
+    touched[position] = event
+    kinds[position] |= kind
+    start = max(len(order) + 1 - ORDER, 0)
+    grown = np.empty(len(order) + 1 - start, np.uint8)
+    grown[:-1] = order[start:]
+    grown[-1] = position | (128 if begins else 0)
+    return known, grown
+
+
+@kernel
+def _half(value):
+    """Round to the 11 significant bits of a float16."""
+    scale = 2.0 ** (10.0 - np.floor(np.log2(value)))
+    return np.rint(value * scale) / scale
