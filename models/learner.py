@@ -1,0 +1,282 @@
+"""The base learner: one ranker learned from every user's events, published as an average of its recent iterates.
+
+Measured on four streams (MRR@20 against a learner that serves its own parameters after every event): averaged
+parameters published every 1,000 events +0.3 %, raw ones every 5,000 -0.5 %; learning from 17 sampled candidates with
+two replayed examples per fresh one +0.6 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.base import BaseParameters
+from models.listwise import AveragedAdam, ListwiseNet, Parts
+from models.meta import MetaConfig, MetaReport, Start, Windows, meta_learn
+from models.replay import Examples, ExampleStore
+from models.scaler import RunningMoments, Scaler, ScalerBook
+from schemas.training import Moments, TrainingExample
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerConfig:
+    """Settings of `BaseLearner`.
+
+    Attributes
+    ----------
+    fresh : fresh examples per step; `replayed` examples from the newest `replay_ring` join each of them.
+    rate, weight_decay : of Adam.
+    average_events : fresh examples over which the published parameters are averaged.
+    rows : candidates per example that are learned from, the positive included.
+    store : examples kept for replay and for the meta-update's user windows.
+    held_out_share : share of the examples that are set aside, by a hash of where they came from; `held_out` newest of
+        them are kept.
+    publish_every : fresh examples between refreshes, once the early ramp is over.
+    scaler_tolerance : the scaler moves when a feature is off by so many deviations.
+    meta : settings of the meta-update.
+    """
+
+    fresh: int = 8
+    replayed: int = 2
+    replay_ring: int = 4_000
+    rate: float = 1e-3
+    weight_decay: float = 1e-4
+    average_events: int = 1_000
+    rows: int = 17
+    store: int = 40_000
+    held_out_share: float = 0.1
+    held_out: int = 1_000
+    publish_every: int = 1_000
+    scaler_tolerance: float = 0.1
+    seed: int = 0
+    device: str = "cpu"
+    meta: MetaConfig = field(default_factory=MetaConfig)
+
+
+class BaseLearner:
+    """Learns the base ranker online from training examples, deterministically.
+
+    Parameters
+    ----------
+    initial : parameters to start from; their scaler is the first that examples may come in.
+    config : settings.
+
+    Notes
+    -----
+    Not thread-safe: one thread at a time.
+    """
+
+    def __init__(self, initial: BaseParameters, config: LearnerConfig | None = None) -> None:
+        self.config = config = config or LearnerConfig()
+        self.learned = 0
+        """Fresh examples learned from."""
+        self.skipped = 0
+        """Examples of another feature layout, of a forgotten version, or that do not fit."""
+        self._like = initial
+        self._features = len(initial.mean)
+        self._rng = np.random.default_rng(config.seed)
+        self._net = ListwiseNet(initial, config.device)
+        self._book = ScalerBook()
+        self._store = ExampleStore(config.store, config.rows, self._features)
+        self._held_out = ExampleStore(config.held_out, config.rows, self._features)
+        self._moments = RunningMoments(_scaler(initial))
+        self._cadence = _Cadence(config.publish_every)
+        self._fresh = 0  # learned from since the last step
+        self._start(initial)
+
+    def _start(self, parameters: BaseParameters) -> None:
+        self._like = parameters
+        self._scaler = _scaler(parameters)
+        self._book.remember(parameters.version, self._scaler)
+        window = self.config.average_events / self.config.fresh
+        self._adam = AveragedAdam(self._net.pack(parameters), self.config.rate, self.config.weight_decay, window)
+        self._theta: Parts = self._net.parts(self._adam.theta)
+        self._gradient: Parts = self._net.parts(self._adam.gradient)
+
+    @property
+    def due(self) -> bool:
+        """Whether a refresh should be published: after 100, 200 ... 500 examples, then ever more slowly."""
+        return self._cadence.due(self.learned)
+
+    @property
+    def version(self) -> int:
+        """The version learned from last: that of the last `snapshot` or `adopt`."""
+        return self._like.version
+
+    def observe(self, example: TrainingExample) -> bool:
+        """Take one example; False when it is of no use to this learner."""
+        rows, width = example.features.shape
+        fits = example.layout == self._like.layout and width == self._features and rows >= 2
+        if not fits or not self._book.touch(example.base_version):
+            self.skipped += 1
+            return False
+        if _share_hash(example) < self.config.held_out_share:
+            self._held_out.append(example)
+            return True
+        self._store.append(example)
+        self.learned += 1
+        self._fresh += 1
+        if self._fresh == self.config.fresh:
+            self._step()
+        return True
+
+    def _step(self) -> None:
+        fresh = self._store.newest(self._fresh)
+        replayed = self._store.sample(self._fresh * self.config.replayed, self.config.replay_ring, self._rng)
+        self._fresh = 0
+        x, correction = self._tensors(self._store.gather(np.concatenate((fresh, replayed))), self._scaler)
+        with torch.inference_mode():
+            self._net.gradient(self._theta, x, correction, self._gradient)
+            self._adam.step()
+
+    def merge(self, moments: Moments) -> bool:
+        """Merge a worker's moments of the raw features; False when they are of another layout."""
+        if moments.layout != self._like.layout or len(moments.mean) != self._features:
+            return False
+        self._moments.merge(moments)
+        return True
+
+    def know(self, parameters: BaseParameters) -> None:
+        """Learn the scaler of another version, so that examples of it can be read."""
+        if parameters.layout == self._like.layout:
+            self._book.remember(parameters.version, _scaler(parameters))
+
+    def snapshot(self, version: int) -> BaseParameters:
+        """The averaged parameters as a new version, whose parent is the version before.
+
+        The scaler follows the moments when it is off by more than the tolerance; the weights are re-expressed, so that
+        the ranking of unclipped inputs stays the same.
+        """
+        scaler = self._moments.scaler()
+        if self._scaler.moved(scaler) > self.config.scaler_tolerance:
+            self._rescale(scaler)
+        weights = self._net.unpack(self._adam.average)
+        self._like = replace(self._like, version=version, parent=self._like.version, **weights)
+        self._book.remember(version, self._scaler)
+        self._cadence.published(self.learned)
+        return self._like
+
+    def adopt(self, parameters: BaseParameters) -> None:
+        """Continue from `parameters` (a rollback, or the serving version after a restart).
+
+        Examples and held-out window are kept.
+        """
+        self._start(parameters)
+
+    def meta_update(self, out_of_time: Callable[[], bool] = lambda: False) -> MetaReport:
+        """Meta-learn head, step sizes and decay on recent user windows, and continue from them.
+
+        First-order ANIL with Meta-SGD step sizes; see `models.meta`. The result is in the next `snapshot`; where the
+        validation windows show no gain nothing changes. It stops after a pass when `out_of_time` says so.
+        """
+        start = Start(
+            self._adam.average[self._net.head].clone(),
+            torch.from_numpy(self._like.step_sizes.copy()).to(self._net.device),
+            torch.tensor(float(self._like.decay), device=self._net.device),
+        )
+        with torch.inference_mode():
+            result = meta_learn(self._windows(), start, self.config.meta, out_of_time)
+            if result.report.adopted:
+                move = result.start.head - self._adam.average[self._net.head]
+                self._adam.theta[self._net.head] += move
+                self._adam.average[self._net.head] += move
+        if result.report.adopted:
+            step_sizes = result.start.step_sizes.cpu().numpy().copy()
+            self._like = replace(self._like, step_sizes=step_sizes, decay=float(result.start.decay))
+        return result.report
+
+    def _windows(self) -> Windows:
+        """Recent user windows, seen through the averaged body."""
+        slots = self._store.user_windows(self.config.meta.length, self.config.meta.users)
+        device = self._net.device
+        inputs, correction = [], []
+        for rows in np.array_split(slots, max(1, len(slots) // 64)):
+            x, offsets = self._tensors(self._store.gather(rows.ravel()), self._scaler)
+            phi = self._net.head_inputs(self._adam.average, x)
+            inputs.append(phi.view(*rows.shape, *phi.shape[1:]))
+            correction.append(offsets.view(*rows.shape, -1))
+        examples = self._store.gather(slots.ravel())
+        return Windows(
+            torch.cat(inputs),
+            torch.cat(correction),
+            torch.from_numpy(examples.event_type.astype(np.int64).reshape(slots.shape)).to(device),
+            torch.from_numpy(examples.timestamp_ms.reshape(slots.shape)).to(device),
+            torch.from_numpy(slots >= 0).to(device),
+        )
+
+    def held_out_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
+        """Listwise losses (nats) of `parameters`, not adapted to users, on the newest examples set aside."""
+        count = len(self._held_out)
+        if count == 0:
+            return np.zeros(0, np.float32)
+        examples = self._held_out.gather(self._held_out.newest(count))
+        x, correction = self._tensors(examples, _scaler(parameters))
+        with torch.inference_mode():
+            losses: NDArray[np.float32] = self._net.losses(self._net.pack(parameters), x, correction).cpu().numpy()
+        return losses
+
+    def held_out_loss(self, parameters: BaseParameters) -> float:
+        """Mean of `held_out_losses`; nan before the first example was set aside."""
+        losses = self.held_out_losses(parameters)
+        return float(losses.mean()) if len(losses) else float("nan")
+
+    def _tensors(self, examples: Examples, scaler: Scaler) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self._book.standardise(examples.features, examples.version, scaler)
+        device = self._net.device
+        return torch.from_numpy(x).to(device), torch.from_numpy(examples.correction).to(device)
+
+    def _rescale(self, scaler: Scaler) -> None:
+        """Re-express weights, their average and Adam's statistics for inputs standardised by `scaler`."""
+        stretch = torch.from_numpy((scaler.std / self._scaler.std).astype(np.float32)).to(self._net.device)
+        shift = torch.from_numpy(((scaler.mean - self._scaler.mean) / self._scaler.std).astype(np.float32))
+        shift = shift.to(self._net.device)
+        with torch.inference_mode():
+            for theta in (self._adam.theta, self._adam.average):
+                weights = self._net.parts(theta)
+                weights.b1.add_(weights.w1 @ shift)
+                weights.w1.mul_(stretch)
+                weights.skip.mul_(stretch)  # its constant moves all candidates alike
+            for statistic, power in ((self._adam.first, -1), (self._adam.second, -2)):
+                parts = self._net.parts(statistic)
+                parts.w1.mul_(stretch**power)
+                parts.skip.mul_(stretch**power)
+        self._scaler = scaler
+        mean, std = scaler.mean.astype(np.float32), scaler.std.astype(np.float32)
+        self._like = replace(self._like, mean=mean, std=std)
+        # What is published is float32: learn in exactly that scaler.
+        self._scaler = _scaler(self._like)
+
+
+class _Cadence:
+    """When to publish: at 100, 200 ... 500 examples, then with gaps growing by a quarter up to `every`."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._gap = min(100.0, every)
+        self._next = self._gap
+
+    def due(self, learned: int) -> bool:
+        return learned >= self._next
+
+    def published(self, learned: int) -> None:
+        if learned < self._next:
+            return  # published early, on an alarm: the ramp goes on as planned
+        if learned >= 500:
+            self._gap = min(self._gap * 1.25, self._every)
+        self._next = learned + self._gap
+
+
+def _scaler(parameters: BaseParameters) -> Scaler:
+    return Scaler(parameters.mean.astype(np.float64), parameters.std.astype(np.float64))
+
+
+def _share_hash(example: TrainingExample) -> float:
+    """Uniform in [0, 1), the same whenever and wherever the same event is read."""
+    mixed = (int(example.user) ^ (example.timestamp_ms * 0x9E3779B97F4A7C15)) & 0xFFFFFFFFFFFFFFFF
+    mixed ^= (example.partition << 48) ^ example.offset
+    mixed = ((mixed ^ (mixed >> 31)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    return ((mixed ^ (mixed >> 29)) >> 11) / 2**53
