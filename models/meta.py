@@ -182,7 +182,7 @@ def meta_learn(
     while epoch < config.epochs and epoch - best_epoch < config.patience and not out_of_time():
         epoch += 1
         order = torch.randperm(len(windows.valid), generator=generator).to(windows.valid.device)
-        for users in order.split(config.batch):
+        for users in torch.tensor_split(order, -(-len(order) // config.batch)):
             if bool(training[users].any()):
                 current.step(rollout(windows.of(users), current.start, training[users])[1])
         for candidate in _shrunk(current.start):
@@ -238,7 +238,7 @@ class _Judge:
 
     def __init__(self, windows: Windows, validation: Tensor, batch: int) -> None:
         asked = validation.any(1).nonzero().squeeze(1)
-        self._parts = [(windows.of(users), validation[users]) for users in asked.split(batch)]
+        self._parts = [(windows.of(users), validation[users]) for users in torch.tensor_split(asked, -(-len(asked) // batch))]
 
     def losses(self, start: Start) -> Tensor:
         return torch.cat([rollout(windows, start)[0][validation] for windows, validation in self._parts])
