@@ -1,0 +1,30 @@
+"""`streamproc worker` and `streamproc trainer`."""
+
+import click
+
+from streamproc.cli_options import with_settings
+from streamproc.settings import Settings
+
+
+@click.command()
+@with_settings
+def worker(settings: Settings) -> None:
+    """Learn from events and write recommendations, until stopped.
+
+    Start as many as there are partitions; they share the work. Metrics are on the worker's HTTP port.
+    """
+    from streamproc.worker import run_worker  # noqa: PLC0415  # pulls in numba and Faust
+
+    run_worker(settings)
+
+
+@click.command()
+@with_settings
+def trainer(settings: Settings) -> None:
+    """Train the shared base model and publish its versions, until stopped.
+
+    One trainer serves any number of workers.
+    """
+    from streamproc.trainer import run_trainer  # noqa: PLC0415  # pulls in torch
+
+    run_trainer(settings)
