@@ -1,0 +1,78 @@
+"""`streamproc simulate` and `streamproc demo`."""
+
+import asyncio
+import time
+
+import click
+from tqdm import tqdm
+
+from streamproc.cli_options import quiet_clients, with_settings
+from streamproc.settings import Settings
+
+DRIFTS = ("sudden", "gradual", "seasonal", "none")
+
+
+@click.command()
+@click.option("--events", type=click.IntRange(min=1), metavar="N", help="Stop after so many.  [default: never]")
+@click.option(
+    "--rate", type=click.FloatRange(min=0.1), default=100.0, show_default=True, help="Events per second to send."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random.")
+@click.option("--users", type=click.IntRange(min=1), default=500, show_default=True, help="Users at the start.")
+@click.option("--items", type=click.IntRange(min=120), default=600, show_default=True, help="Items at the start.")
+@click.option("--drift", type=click.Choice(DRIFTS), default="none", show_default=True, help="How the world changes.")
+@click.option(
+    "--drift-at", type=click.IntRange(min=0), default=10_000, show_default=True, help="Event of the first change."
+)
+@click.option(
+    "--drift-every", type=click.IntRange(min=0), default=0, help="Events between further changes.  [default: one only]"
+)
+@click.option(
+    "--feedback",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Share of the clicks made on the list last recommended.",
+)
+@with_settings
+def simulate(
+    *,
+    events: int | None,
+    rate: float,
+    seed: int,
+    users: int,
+    items: int,
+    drift: str,
+    drift_at: int,
+    drift_every: int,
+    feedback: float,
+    settings: Settings,
+) -> None:
+    """Send simulated users' clicks, carts and purchases to the topics, and the catalogue before them.
+
+    Users have tastes, favourites and sessions; items appear and fade; what is recommended is clicked on. The same
+    seed gives the same world.
+    """
+    from streamproc import topics  # noqa: PLC0415  # keeps --help fast
+    from streamproc.simulator import DriftKind, World, WorldConfig  # noqa: PLC0415
+    from streamproc.simulator.pacing import FixedRate  # noqa: PLC0415
+    from streamproc.simulator.producer import recent_start_ms, simulate_to_topics  # noqa: PLC0415
+
+    quiet_clients()
+    topics.check(settings)
+    config = WorldConfig(
+        users=users,
+        items=items,
+        drift=DriftKind(drift),
+        drift_at=drift_at,
+        drift_every=drift_every,
+        feedback_share=feedback,
+        start_ms=recent_start_ms(),
+    )
+    world = World(config, seed, run=f"{seed}-{time.time_ns():x}")
+    with tqdm(total=events, unit=" events", disable=None) as bar:
+        try:
+            sent = asyncio.run(simulate_to_topics(settings, world, FixedRate(rate), events, on_progress=bar.update))
+        except KeyboardInterrupt:
+            sent = bar.n if not bar.disable else world.number
+    click.echo(f"sent {sent:,} events of {len(world.population.users):,} users", err=True)
