@@ -7,6 +7,7 @@ two replayed examples per fresh one +0.6 %.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.base import BaseParameters
 from models.listwise import AveragedAdam, ListwiseNet, Parts
-from models.meta import MetaConfig, MetaReport, Start, Windows, meta_learn
+from models.meta import MetaConfig, MetaReport, Start, Windows, meta_learn, rollout
 from models.replay import Examples, ExampleStore
 from models.scaler import RunningMoments, Scaler, ScalerBook
 from schemas.training import Moments, TrainingExample
@@ -33,8 +34,8 @@ class LearnerConfig:
     average_events : fresh examples over which the published parameters are averaged.
     rows : candidates per example that are learned from, the positive included.
     store : examples kept for replay and for the meta-update's user windows.
-    held_out_share : share of the examples that are set aside, by a hash of where they came from; `held_out` newest of
-        them are kept.
+    held_out_share : share of the examples that are set aside, by a hash of where they came from; the `held_out` newest
+        of them judge a version.
     publish_every : fresh examples between refreshes, once the early ramp is over.
     scaler_tolerance : the scaler moves when a feature is off by so many deviations.
     meta : settings of the meta-update.
@@ -75,16 +76,19 @@ class BaseLearner:
         self.learned = 0
         """Fresh examples learned from."""
         self.skipped = 0
-        """Examples of another feature layout, of a forgotten version, or that do not fit."""
+        """Examples of another feature layout, of an unknown version, or that do not fit."""
+        self.steps = 0
+        """Optimiser steps."""
+        self.loss = 0.0
+        """Training loss (nats), a running mean over about 100 steps."""
         self._like = initial
         self._features = len(initial.mean)
         self._rng = np.random.default_rng(config.seed)
         self._net = ListwiseNet(initial, config.device)
         self._book = ScalerBook()
-        self._store = ExampleStore(config.store, config.rows, self._features)
-        self._held_out = ExampleStore(config.held_out, config.rows, self._features)
+        self._store = ExampleStore(config.store, config.replay_ring, config.rows, self._features)
         self._moments = RunningMoments(_scaler(initial))
-        self._cadence = _Cadence(config.publish_every)
+        self._cadence = _Cadence(config.publish_every, ramp=initial.version == 0)
         self._fresh = 0  # learned from since the last step
         self._start(initial)
 
@@ -115,7 +119,7 @@ class BaseLearner:
             self.skipped += 1
             return False
         if _share_hash(example) < self.config.held_out_share:
-            self._held_out.append(example)
+            self._store.append(example, held_out=True)
             return True
         self._store.append(example)
         self.learned += 1
@@ -126,12 +130,14 @@ class BaseLearner:
 
     def _step(self) -> None:
         fresh = self._store.newest(self._fresh)
-        replayed = self._store.sample(self._fresh * self.config.replayed, self.config.replay_ring, self._rng)
+        replayed = self._store.sample(self._fresh * self.config.replayed, self._rng)
         self._fresh = 0
         x, correction = self._tensors(self._store.gather(np.concatenate((fresh, replayed))), self._scaler)
         with torch.inference_mode():
-            self._net.gradient(self._theta, x, correction, self._gradient)
+            loss = self._net.gradient(self._theta, x, correction, self._gradient)
             self._adam.step()
+        self.steps += 1
+        self.loss += (loss - self.loss) / min(100, self.steps)
 
     def merge(self, moments: Moments) -> bool:
         """Merge a worker's moments of the raw features; False when they are of another layout."""
@@ -173,13 +179,11 @@ class BaseLearner:
         First-order ANIL with Meta-SGD step sizes; see `models.meta`. The result is in the next `snapshot`; where the
         validation windows show no gain nothing changes. It stops after a pass when `out_of_time` says so.
         """
-        start = Start(
-            self._adam.average[self._net.head].clone(),
-            torch.from_numpy(self._like.step_sizes.copy()).to(self._net.device),
-            torch.tensor(float(self._like.decay), device=self._net.device),
-        )
+        slots = self._store.user_windows(self.config.meta.length, self.config.meta.users)
+        start = self._meta_start(self._like)._replace(head=self._adam.average[self._net.head].clone())
         with torch.inference_mode():
-            result = meta_learn(self._windows(), start, self.config.meta, out_of_time)
+            windows = self._windows(slots, self._adam.average, self._scaler)
+            result = meta_learn(windows, start, self.config.meta, out_of_time)
             if result.report.adopted:
                 move = result.start.head - self._adam.average[self._net.head]
                 self._adam.theta[self._net.head] += move
@@ -189,14 +193,40 @@ class BaseLearner:
             self._like = replace(self._like, step_sizes=step_sizes, decay=float(result.start.decay))
         return result.report
 
-    def _windows(self) -> Windows:
-        """Recent user windows, seen through the averaged body."""
-        slots = self._store.user_windows(self.config.meta.length, self.config.meta.users)
+    def held_out_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
+        """Listwise losses (nats) of `parameters`, not adapted to users, on the newest examples set aside."""
+        slots = self._store.held_out(self.config.held_out)
+        x, correction = self._tensors(self._store.gather(slots), _scaler(parameters))
+        with torch.inference_mode():
+            losses: NDArray[np.float32] = self._net.losses(self._net.pack(parameters), x, correction).cpu().numpy()
+        return losses
+
+    def adapted_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
+        """The same on fewer examples, each after adapting to the examples of its user just before it."""
+        slots = self._store.held_out_windows(self.config.meta.length, self.config.held_out // 4)
+        if len(slots) == 0:
+            return np.zeros(0, np.float32)
+        with torch.inference_mode():
+            windows = self._windows(slots, self._net.pack(parameters), _scaler(parameters))
+            losses: NDArray[np.float32] = rollout(windows, self._meta_start(parameters))[0][:, -1].cpu().numpy()
+        return losses
+
+    def _meta_start(self, parameters: BaseParameters) -> Start:
+        return Start(
+            self._net.pack(parameters)[self._net.head],
+            torch.from_numpy(parameters.step_sizes.copy()).to(self._net.device),
+            torch.tensor(float(parameters.decay), device=self._net.device),
+        )
+
+    def _windows(self, slots: NDArray[np.int64], theta: torch.Tensor, scaler: Scaler) -> Windows:
+        """User windows as the body of `theta` shows them to the head; in parts, since the raw inputs are large."""
         device = self._net.device
+        valid = slots >= 0
+        slots = np.where(valid, slots, slots.max(initial=0))  # padding is masked, but must be readable
         inputs, correction = [], []
         for rows in np.array_split(slots, max(1, len(slots) // 64)):
-            x, offsets = self._tensors(self._store.gather(rows.ravel()), self._scaler)
-            phi = self._net.head_inputs(self._adam.average, x)
+            x, offsets = self._tensors(self._store.gather(rows.ravel()), scaler)
+            phi = self._net.head_inputs(theta, x)
             inputs.append(phi.view(*rows.shape, *phi.shape[1:]))
             correction.append(offsets.view(*rows.shape, -1))
         examples = self._store.gather(slots.ravel())
@@ -205,24 +235,13 @@ class BaseLearner:
             torch.cat(correction),
             torch.from_numpy(examples.event_type.astype(np.int64).reshape(slots.shape)).to(device),
             torch.from_numpy(examples.timestamp_ms.reshape(slots.shape)).to(device),
-            torch.from_numpy(slots >= 0).to(device),
+            torch.from_numpy(valid).to(device),
         )
-
-    def held_out_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
-        """Listwise losses (nats) of `parameters`, not adapted to users, on the newest examples set aside."""
-        count = len(self._held_out)
-        if count == 0:
-            return np.zeros(0, np.float32)
-        examples = self._held_out.gather(self._held_out.newest(count))
-        x, correction = self._tensors(examples, _scaler(parameters))
-        with torch.inference_mode():
-            losses: NDArray[np.float32] = self._net.losses(self._net.pack(parameters), x, correction).cpu().numpy()
-        return losses
 
     def held_out_loss(self, parameters: BaseParameters) -> float:
         """Mean of `held_out_losses`; nan before the first example was set aside."""
         losses = self.held_out_losses(parameters)
-        return float(losses.mean()) if len(losses) else float("nan")
+        return float(losses.mean()) if len(losses) else math.nan
 
     def _tensors(self, examples: Examples, scaler: Scaler) -> tuple[torch.Tensor, torch.Tensor]:
         x = self._book.standardise(examples.features, examples.version, scaler)
@@ -254,9 +273,9 @@ class BaseLearner:
 class _Cadence:
     """When to publish: at 100, 200 ... 500 examples, then with gaps growing by a quarter up to `every`."""
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, ramp: bool) -> None:
         self._every = every
-        self._gap = min(100.0, every)
+        self._gap = min(100.0, every) if ramp else float(every)
         self._next = self._gap
 
     def due(self, learned: int) -> bool:

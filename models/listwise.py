@@ -75,8 +75,8 @@ class ListwiseNet:
         logits = self.head_inputs(theta, x) @ theta[self.head] + correction
         return -torch.log_softmax(logits, -1)[..., 0]
 
-    def gradient(self, theta: Parts, x: Tensor, correction: Tensor, into: Parts) -> None:
-        """Write the gradient of the mean listwise loss of x[B, n, F] into the views `into`."""
+    def gradient(self, theta: Parts, x: Tensor, correction: Tensor, into: Parts) -> float:
+        """Write the gradient of the mean listwise loss of x[B, n, F] into the views `into`; returns that loss."""
         lists, rows, features = x.shape
         flat = x.view(lists * rows, features)
         a1 = torch.addmm(theta.b1, flat, theta.w1.T)
@@ -85,6 +85,7 @@ class ListwiseNet:
         h2 = _leaky(a2)
         logits = torch.mv(flat, theta.skip).addmv_(h2, theta.out).view(lists, rows).add_(correction)
         error = torch.softmax(logits, 1)
+        loss = -float(error[:, 0].clamp(min=1e-12).log().mean())
         error[:, 0] -= 1
         error = error.div_(lists).view(-1)
         torch.mv(flat.T, error, out=into.skip)
@@ -95,6 +96,7 @@ class ListwiseNet:
         d1 = torch.where(a1 > 0, 1.0, SLOPE).mul_(d2 @ theta.w2)
         torch.mm(d1.T, flat, out=into.w1)
         torch.sum(d1, 0, out=into.b1)
+        return loss
 
 
 class AveragedAdam:

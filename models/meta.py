@@ -238,7 +238,9 @@ class _Judge:
 
     def __init__(self, windows: Windows, validation: Tensor, batch: int) -> None:
         asked = validation.any(1).nonzero().squeeze(1)
-        self._parts = [(windows.of(users), validation[users]) for users in torch.tensor_split(asked, -(-len(asked) // batch))]
+        self._parts = [
+            (windows.of(users), validation[users]) for users in torch.tensor_split(asked, -(-len(asked) // batch))
+        ]
 
     def losses(self, start: Start) -> Tensor:
         return torch.cat([rollout(windows, start)[0][validation] for windows, validation in self._parts])
