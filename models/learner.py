@@ -38,6 +38,7 @@ class LearnerConfig:
         of them judge a version.
     publish_every : fresh examples between refreshes, once the early ramp is over.
     scaler_tolerance : the scaler moves when a feature is off by so many deviations.
+    device : torch device of the meta-update. Single steps stay on the CPU: they are too small to pay for launches.
     meta : settings of the meta-update.
     """
 
@@ -84,7 +85,8 @@ class BaseLearner:
         self._like = initial
         self._features = len(initial.mean)
         self._rng = np.random.default_rng(config.seed)
-        self._net = ListwiseNet(initial, config.device)
+        self._net = ListwiseNet(initial)
+        self._device = torch.device(config.device)
         self._book = ScalerBook()
         self._store = ExampleStore(config.store, config.replay_ring, config.rows, self._features)
         self._moments = RunningMoments(_scaler(initial))
@@ -151,8 +153,8 @@ class BaseLearner:
         if parameters.layout == self._like.layout:
             self._book.remember(parameters.version, _scaler(parameters))
 
-    def snapshot(self, version: int) -> BaseParameters:
-        """The averaged parameters as a new version, whose parent is the version before.
+    def snapshot(self, version: int, parent: int | None = None) -> BaseParameters:
+        """The averaged parameters as a new version; its parent is the version before unless named.
 
         The scaler follows the moments when it is off by more than the tolerance; the weights are re-expressed, so that
         the ranking of unclipped inputs stays the same.
@@ -161,7 +163,9 @@ class BaseLearner:
         if self._scaler.moved(scaler) > self.config.scaler_tolerance:
             self._rescale(scaler)
         weights = self._net.unpack(self._adam.average)
-        self._like = replace(self._like, version=version, parent=self._like.version, **weights)
+        self._like = replace(
+            self._like, version=version, parent=self._like.version if parent is None else parent, **weights
+        )
         self._book.remember(version, self._scaler)
         self._cadence.published(self.learned)
         return self._like
@@ -180,14 +184,15 @@ class BaseLearner:
         validation windows show no gain nothing changes. It stops after a pass when `out_of_time` says so.
         """
         slots = self._store.user_windows(self.config.meta.length, self.config.meta.users)
-        start = self._meta_start(self._like)._replace(head=self._adam.average[self._net.head].clone())
+        head = self._adam.average[self._net.head]
+        start = self._meta_start(self._like)._replace(head=head.to(self._device, copy=True))
         with torch.inference_mode():
             windows = self._windows(slots, self._adam.average, self._scaler)
             result = meta_learn(windows, start, self.config.meta, out_of_time)
             if result.report.adopted:
-                move = result.start.head - self._adam.average[self._net.head]
+                move = result.start.head.cpu() - head
                 self._adam.theta[self._net.head] += move
-                self._adam.average[self._net.head] += move
+                head += move
         if result.report.adopted:
             step_sizes = result.start.step_sizes.cpu().numpy().copy()
             self._like = replace(self._like, step_sizes=step_sizes, decay=float(result.start.decay))
@@ -198,7 +203,7 @@ class BaseLearner:
         slots = self._store.held_out(self.config.held_out)
         x, correction = self._tensors(self._store.gather(slots), _scaler(parameters))
         with torch.inference_mode():
-            losses: NDArray[np.float32] = self._net.losses(self._net.pack(parameters), x, correction).cpu().numpy()
+            losses: NDArray[np.float32] = self._net.losses(self._net.pack(parameters), x, correction).numpy()
         return losses
 
     def adapted_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
@@ -213,22 +218,23 @@ class BaseLearner:
 
     def _meta_start(self, parameters: BaseParameters) -> Start:
         return Start(
-            self._net.pack(parameters)[self._net.head],
-            torch.from_numpy(parameters.step_sizes.copy()).to(self._net.device),
-            torch.tensor(float(parameters.decay), device=self._net.device),
+            self._net.pack(parameters)[self._net.head].to(self._device),
+            torch.from_numpy(parameters.step_sizes.copy()).to(self._device),
+            torch.tensor(float(parameters.decay), device=self._device),
         )
 
     def _windows(self, slots: NDArray[np.int64], theta: torch.Tensor, scaler: Scaler) -> Windows:
         """User windows as the body of `theta` shows them to the head; in parts, since the raw inputs are large."""
-        device = self._net.device
+        device = self._device
+        theta = theta.to(device)
         valid = slots >= 0
         slots = np.where(valid, slots, slots.max(initial=0))  # padding is masked, but must be readable
         inputs, correction = [], []
         for rows in np.array_split(slots, max(1, len(slots) // 64)):
             x, offsets = self._tensors(self._store.gather(rows.ravel()), scaler)
-            phi = self._net.head_inputs(theta, x)
+            phi = self._net.head_inputs(theta, x.to(device))
             inputs.append(phi.view(*rows.shape, *phi.shape[1:]))
-            correction.append(offsets.view(*rows.shape, -1))
+            correction.append(offsets.view(*rows.shape, -1).to(device))
         examples = self._store.gather(slots.ravel())
         return Windows(
             torch.cat(inputs),
@@ -245,14 +251,12 @@ class BaseLearner:
 
     def _tensors(self, examples: Examples, scaler: Scaler) -> tuple[torch.Tensor, torch.Tensor]:
         x = self._book.standardise(examples.features, examples.version, scaler)
-        device = self._net.device
-        return torch.from_numpy(x).to(device), torch.from_numpy(examples.correction).to(device)
+        return torch.from_numpy(x), torch.from_numpy(examples.correction)
 
     def _rescale(self, scaler: Scaler) -> None:
         """Re-express weights, their average and Adam's statistics for inputs standardised by `scaler`."""
-        stretch = torch.from_numpy((scaler.std / self._scaler.std).astype(np.float32)).to(self._net.device)
+        stretch = torch.from_numpy((scaler.std / self._scaler.std).astype(np.float32))
         shift = torch.from_numpy(((scaler.mean - self._scaler.mean) / self._scaler.std).astype(np.float32))
-        shift = shift.to(self._net.device)
         with torch.inference_mode():
             for theta in (self._adam.theta, self._adam.average):
                 weights = self._net.parts(theta)

@@ -37,11 +37,9 @@ class ListwiseNet:
     Parameters
     ----------
     like : parameters whose shapes are taken.
-    device : of all tensors passed in and out.
     """
 
-    def __init__(self, like: BaseParameters, device: str = "cpu") -> None:
-        self.device = torch.device(device)
+    def __init__(self, like: BaseParameters) -> None:
         self.shapes = [tuple(np.shape(getattr(like, name))) for name in FIELDS]
         ends = list(accumulate((int(np.prod(shape)) for shape in self.shapes), initial=0))
         self._slices = [slice(a, b) for a, b in pairwise(ends)]
@@ -56,7 +54,7 @@ class ListwiseNet:
     def pack(self, parameters: BaseParameters) -> Tensor:
         """A flat copy of the network's weights."""
         flat = np.concatenate([np.asarray(getattr(parameters, name), np.float32).ravel() for name in FIELDS])
-        return torch.from_numpy(flat).to(self.device)
+        return torch.from_numpy(flat)
 
     def unpack(self, theta: Tensor) -> dict[str, Any]:
         """The weights as named float32 arrays, copied."""
