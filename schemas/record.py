@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, to_json
 
 MAX_ID_BYTES: Final = 256
+MAX_EVENT_ID_BYTES: Final = 64
 MAX_RECORD_BYTES: Final = 65_536
 # Seconds instead of milliseconds, or microseconds, land far outside this range and are caught.
 MIN_TIMESTAMP_MS: Final = 946_684_800_000  # 2000-01-01T00:00:00Z
@@ -63,7 +64,7 @@ def _id(text: str) -> str:
 
 
 def _event_id(text: str) -> str:
-    return _fits(64, text)
+    return _fits(MAX_EVENT_ID_BYTES, text)
 
 
 def _category(text: str | None) -> str | None:
@@ -79,12 +80,14 @@ def _known_version(value: object) -> str:
     raise PydanticCustomError("unknown_version", "this reader knows schema versions 1 and 1.x only")
 
 
-Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(_id)]
-EventId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_event_id)]
-Category = Annotated[
-    Annotated[str, Field(max_length=MAX_ID_BYTES)] | None,
-    AfterValidator(_category),
-]
+def _bytes(least: int, most: int) -> Any:
+    # JSON Schema counts characters; the stricter limit in bytes is a note for readers of the schema.
+    return Field(min_length=least, max_length=most, json_schema_extra={"x-max-bytes": most})
+
+
+Id = Annotated[str, _bytes(1, MAX_ID_BYTES), AfterValidator(_id)]
+EventId = Annotated[str, _bytes(1, MAX_EVENT_ID_BYTES), AfterValidator(_event_id)]
+Category = Annotated[Annotated[str, _bytes(0, MAX_ID_BYTES)] | None, AfterValidator(_category)]
 TimestampMs = Annotated[int, Field(ge=MIN_TIMESTAMP_MS, lt=MAX_TIMESTAMP_MS)]
 Price = Annotated[float, Field(ge=0)]
 SchemaVersion = Annotated[

@@ -31,6 +31,9 @@ def show(settings: Settings, as_json: bool) -> None:
     for name, value in values.items():
         if value is None:
             click.echo(f"# {name} is not set")
+        elif name not in settings.model_fields_set and Settings.model_fields[name].default_factory:
+            # Made for each process: in a settings file shared by several it would be wrong for all but one.
+            click.echo(f"# {name} = {json.dumps(value)}")
         elif isinstance(getattr(settings, name), SecretStr):
             click.echo(f"# {name} is set and not shown")
         else:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streamproc.errors import StreamprocError
@@ -30,7 +30,8 @@ def _legal_topic(name: str) -> str:
     return name
 
 
-TopicName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_legal_topic)]
+# Prefix and name together stay within Kafka's 249 characters.
+TopicName = Annotated[str, Field(min_length=1, max_length=180), AfterValidator(_legal_topic)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -70,11 +71,11 @@ class Settings(BaseSettings):
     )
     sasl_username: str | None = Field(default=None, description="User name for SASL.")
     sasl_password: SecretStr | None = Field(default=None, description="Password for SASL; never shown.")
-    ssl_cafile: Path | None = Field(default=None, description="Certificate authority of the brokers (PEM).")
-    ssl_certfile: Path | None = Field(default=None, description="Certificate of this client (PEM).")
-    ssl_keyfile: Path | None = Field(default=None, description="Its key (PEM).")
+    ssl_cafile: FilePath | None = Field(default=None, description="Certificate authority of the brokers (PEM).")
+    ssl_certfile: FilePath | None = Field(default=None, description="Certificate of this client (PEM).")
+    ssl_keyfile: FilePath | None = Field(default=None, description="Its key (PEM).")
 
-    topic_prefix: Annotated[str, Field(max_length=100), AfterValidator(_legal_topic)] = Field(
+    topic_prefix: Annotated[str, Field(max_length=69), AfterValidator(_legal_topic)] = Field(
         default="", description="Put before every topic name, for example `shop.`."
     )
     topic_clicks: TopicName = Field(default="clicks", description="Clicks and cart events, keyed by user.")
@@ -126,6 +127,11 @@ class Settings(BaseSettings):
         default=86_400, description="Events further ahead of the clock go to the dead letters."
     )
 
+    repartition: bool = Field(
+        default=False,
+        description="Send events whose key is not the user_id on to their user's partition instead of the dead letters.",
+    )
+
     http_host: str = Field(
         default="127.0.0.1",
         description="Address of `/metrics`, `/healthz`, `/readyz`; `0.0.0.0` opens it to the network.",
@@ -144,7 +150,7 @@ class Settings(BaseSettings):
     category_cap: Annotated[int, Field(ge=0)] = Field(
         default=0, description="At most so many items of one category in a list; 0: no cap."
     )
-    block_list_file: Path | None = Field(default=None, description="Items never to recommend, one id per line.")
+    block_list_file: FilePath | None = Field(default=None, description="Items never to recommend, one id per line.")
     diversity: Share = Field(default=0.0, description="Weight of diversity (MMR) against score; 0: off.")
     exploration: Share = Field(default=0.0, description="Share of places given to chance, with logged propensities.")
     max_items: Count = Field(default=1_000_000, description="Items to know at most; the least used are forgotten.")
