@@ -129,7 +129,7 @@ class Settings(BaseSettings):
 
     repartition: bool = Field(
         default=False,
-        description="Send events whose key is not the user_id on to their user's partition instead of the dead letters.",
+        description="Send events whose key is not their user_id on to the right partition, not to the dead letters.",
     )
 
     http_host: str = Field(
