@@ -6,12 +6,18 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
+import docker
+import docker.errors
 import pytest
 
 from streamproc.brokers.embedded import EmbeddedBroker
 from streamproc.brokers.kafka import KafkaBroker, KafkaError
 from streamproc.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.docker_kafka import DockerKafka
 
 REQUIRE_KAFKA = os.environ.get("STREAMPROC_REQUIRE_KAFKA") == "1"
 
@@ -47,3 +53,21 @@ def unique_topics(request: pytest.FixtureRequest) -> Callable[[Settings], Settin
         return settings.model_copy(update={"topic_prefix": f"{name}.", "application_id": name})
 
     return unique
+
+
+@pytest.fixture(scope="session")
+def docker_kafka() -> Iterator[DockerKafka]:
+    """Start a real Kafka in a container; skip where there is no Docker daemon."""
+    # The clean-up container of testcontainers is one more image to fetch, and the fixture cleans up after itself.
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    from tests.docker_kafka import IMAGE, DockerKafka
+
+    try:
+        client = docker.from_env()
+        if not client.images.list(IMAGE):
+            client.images.pull(IMAGE)
+        client.close()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker here, or no way to {IMAGE}: {error}")
+    with DockerKafka() as broker:
+        yield broker
