@@ -1,7 +1,9 @@
 """`streamproc simulate` and `streamproc demo`."""
 
 import asyncio
+import sys
 import time
+from pathlib import Path
 
 import click
 from tqdm import tqdm
@@ -72,7 +74,57 @@ def simulate(
     world = World(config, seed, run=f"{seed}-{time.time_ns():x}")
     with tqdm(total=events, unit=" events", disable=None) as bar:
         try:
-            sent = asyncio.run(simulate_to_topics(settings, world, FixedRate(rate), events, on_progress=bar.update))
+            asyncio.run(simulate_to_topics(settings, world, FixedRate(rate), events, on_progress=bar.update))
         except KeyboardInterrupt:
-            sent = bar.n if not bar.disable else world.number
-    click.echo(f"sent {sent:,} events of {len(world.population.users):,} users", err=True)
+            click.echo("stopped", err=True)
+    click.echo(f"sent {world.number:,} events; {len(world.population.users):,} users live in this world", err=True)
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="No live view; end by itself.")
+@click.option(
+    "--events",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop after so many.  [default: 20,000 when headless, else until Ctrl-C]",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=1),
+    metavar="X",
+    help="Most events per second.  [default: 2,000 when headless, else 500]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the simulated world.")
+@click.option("--drift", type=click.Choice(DRIFTS), default="sudden", show_default=True, help="How the world changes.")
+@click.option("--summary", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.json", help="Write numbers.")
+@with_settings
+def demo(
+    *,
+    headless: bool,
+    events: int | None,
+    rate: float | None,
+    seed: int,
+    drift: str,
+    summary: Path | None,
+    settings: Settings,
+) -> None:
+    """Watch simulated events become adapted recommendations, a drift alarm, and a better model.
+
+    Starts a worker and a trainer, on an embedded broker or on the one named by --bootstrap-servers, with topics of its
+    own. In mid-run the simulated users change their habits.
+    """
+    from streamproc.demo import DemoOptions, run_demo  # noqa: PLC0415  # keeps --help fast
+    from streamproc.simulator import DriftKind  # noqa: PLC0415
+
+    quiet_clients()
+    if summary is not None and not summary.absolute().parent.is_dir():
+        raise click.BadParameter(f"the folder of {summary} does not exist", param_hint="--summary")
+    options = DemoOptions(
+        events=events or (20_000 if headless else None),
+        rate=rate or (2_000 if headless else 500),
+        seed=seed,
+        drift=DriftKind(drift),
+        live=not headless and sys.stdout.isatty(),
+        summary=summary,
+    )
+    run_demo(settings, options)

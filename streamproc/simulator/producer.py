@@ -11,13 +11,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
-from schemas.outputs import Recommendation
-from schemas.record import RecordError, decode, encode
+from schemas.record import RecordError, encode
 from streamproc.connection import aiokafka_options
 from streamproc.settings import Settings
 from streamproc.simulator.events import Event
 from streamproc.simulator.pacing import Pace
-from streamproc.simulator.records import event_record, item_record
+from streamproc.simulator.records import ShownList, event_record, item_record, read_shown
 from streamproc.simulator.world import World
 
 _DAY_MS = 86_400_000
@@ -61,10 +60,10 @@ class Simulation:
         self.shown: dict[str, list[str]] = {}
         self.acknowledged = 0
 
-    def show(self, user_id: str, items: list[str]) -> None:
+    def show(self, shown: ShownList) -> None:
         """Remember the list that a user sees from now on."""
-        self.shown.pop(user_id, None)
-        self.shown[user_id] = items
+        self.shown.pop(shown.user_id, None)
+        self.shown[shown.user_id] = shown.items
         if len(self.shown) > _MOST_LISTS:
             del self.shown[next(iter(self.shown))]
 
@@ -101,12 +100,7 @@ class Simulation:
         event = replace(event, timestamp_ms=min(event.timestamp_ms, int(time.time() * 1_000)))
         role, record = event_record(event)
         handed = time.monotonic()
-        future = await producer.send(
-            self._settings.topic(role),
-            encode(record),
-            key=event.user_id.encode(),
-            timestamp_ms=event.timestamp_ms,  # replays and workers with a backlog order the topics by it
-        )
+        future = await producer.send(self._settings.topic(role), encode(record), key=event.user_id.encode())
         self._open.add(future)
         future.add_done_callback(lambda done: self._acknowledge(event, handed, done))
 
@@ -197,10 +191,9 @@ async def simulate_to_topics(
 
     def see(_role: str, record: Any) -> None:
         try:
-            seen = decode(Recommendation, record.value)
+            simulation.show(read_shown(record.value))
         except RecordError:
             return  # somebody else's record in a shared topic must not stop the simulation
-        simulation.show(seen.user_id, [item.item_id for item in seen.items])
 
     reader = asyncio.create_task(follow(settings, ["recommendations"], see))
     sender = asyncio.create_task(simulation.run(events))
