@@ -4,11 +4,16 @@ from typing import Any
 
 from aiokafka.helpers import create_ssl_context
 
-from streamproc.settings import Settings
+from streamproc.settings import Settings, SettingsError
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:
     """Keyword arguments that aiokafka's producer, consumer and admin client share.
+
+    Raises
+    ------
+    SettingsError
+        When a certificate cannot be used.
 
     >>> aiokafka_options(Settings(bootstrap_servers="kafka:9092"))
     {'bootstrap_servers': 'kafka:9092', 'security_protocol': 'PLAINTEXT'}
@@ -18,9 +23,12 @@ def aiokafka_options(settings: Settings) -> dict[str, Any]:
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol.endswith("SSL"):
-        options["ssl_context"] = create_ssl_context(
-            cafile=settings.ssl_cafile, certfile=settings.ssl_certfile, keyfile=settings.ssl_keyfile
-        )
+        try:
+            options["ssl_context"] = create_ssl_context(
+                cafile=settings.ssl_cafile, certfile=settings.ssl_certfile, keyfile=settings.ssl_keyfile
+            )
+        except OSError as error:  # SSLError is one
+            raise SettingsError(f"cannot use the certificates of STREAMPROC_SSL_...: {error}") from None
     if settings.security_protocol.startswith("SASL") and settings.sasl_password:
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,

@@ -30,6 +30,12 @@ def _legal_topic(name: str) -> str:
     return name
 
 
+def _brokers(text: str) -> str:
+    if not all(re.fullmatch(r"[\w.-]+:\d+|\[[\da-fA-F:]+\]:\d+", broker.strip()) for broker in text.split(",")):
+        raise ValueError("give brokers as HOST:PORT, separated by commas")
+    return text.replace(" ", "")
+
+
 # Prefix and name together stay within Kafka's 249 characters.
 TopicName = Annotated[str, Field(min_length=1, max_length=180), AfterValidator(_legal_topic)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -52,7 +58,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True
     )
 
-    bootstrap_servers: Annotated[str, Field(min_length=1)] = Field(
+    bootstrap_servers: Annotated[str, AfterValidator(_brokers)] = Field(
         default="127.0.0.1:9092", description="Kafka brokers, `HOST:PORT`, separated by commas."
     )
     application_id: TopicName = Field(
