@@ -1,0 +1,98 @@
+"""Broadcast topics: every worker reads every partition, without a group, read committed, from the start."""
+
+from collections.abc import Callable, Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from streamproc.connection import aiokafka_options
+from streamproc.engine.changelog import partitions_of
+from streamproc.engine.records import InputRecord
+from streamproc.settings import Settings
+
+_POLL_RECORDS = 5_000
+
+
+class Broadcast:
+    """Reader of all partitions of some topics; an async context manager.
+
+    Parameters
+    ----------
+    settings
+        How to reach the brokers.
+    topics
+        Their names as they are on the brokers.
+
+    Notes
+    -----
+    Records of one partition come in order; between partitions there is none. Compacted topics may hold several records
+    of a key: the last one counts.
+    """
+
+    def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
+        self._topics = list(topics)
+        self._consumer = AIOKafkaConsumer(
+            **aiokafka_options(settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_poll_records=_POLL_RECORDS,
+            fetch_max_wait_ms=100,
+        )
+        self._partitions: list[TopicPartition] = []
+
+    async def start(self) -> None:
+        """Connect and take all partitions.
+
+        Raises
+        ------
+        EngineError
+            If a topic does not exist.
+        """
+        await self._consumer.start()
+        for topic in self._topics:
+            known = await partitions_of(self._consumer, topic)
+            self._partitions += [TopicPartition(topic, partition) for partition in sorted(known)]
+        self._consumer.assign(self._partitions)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+    async def __aenter__(self) -> "Broadcast":
+        """Connect."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Disconnect."""
+        await self.stop()
+
+    async def catch_up(self, deliver: Callable[[list[InputRecord]], object] | None = None) -> list[InputRecord]:
+        """Read from where the reader stands up to the end of the topics at the time of the call.
+
+        Parameters
+        ----------
+        deliver
+            Called with each poll as it comes; without it everything is returned at the end.
+        """
+        end = await self._consumer.end_offsets(self._partitions)
+        kept: list[InputRecord] = []
+        while [tp for tp in self._partitions if await self._consumer.position(tp) < end[tp]]:
+            (deliver or kept.extend)(await self.poll(timeout_seconds=0.5))
+        return kept
+
+    async def poll(self, timeout_seconds: float = 0.0) -> list[InputRecord]:
+        """Return what has arrived; wait up to `timeout_seconds` if nothing has."""
+        fetched = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000))
+        return [
+            InputRecord(tp.topic, tp.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+            for tp, records in fetched.items()
+            for r in records
+        ]
+
+    async def lag(self) -> dict[tuple[str, int], int]:
+        """Return the number of records not read yet, by topic and partition (transaction markers count)."""
+        end = await self._consumer.end_offsets(self._partitions)
+        return {(tp.topic, tp.partition): end[tp] - await self._consumer.position(tp) for tp in self._partitions}

@@ -1,0 +1,248 @@
+"""The engine: a Faust app around the batch cycle, partitions coming and going."""
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from typing import Any
+
+from faust.types import TP
+
+from streamproc.connection import aiokafka_options
+from streamproc.engine.changelog import recover
+from streamproc.engine.cycle import Cycle, Observers
+from streamproc.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Offsets
+from streamproc.engine.errors import EngineError, describe
+from streamproc.engine.faust_batches import BatchApp, PartitionFlow, Poll, WholePolls, silence
+from streamproc.engine.records import BatchStats, CommitStats, Processor, RecoveryStats
+from streamproc.engine.store import Store, open_store
+from streamproc.engine.task import Task
+from streamproc.settings import Settings
+
+_INBOX_POLLS = 4  # polls of one topic that may wait in a task before its fetching is paused
+
+
+class Engine:
+    """Consume co-partitioned topics, process batches, write state, outputs and offsets as one.
+
+    Parameters
+    ----------
+    settings
+        Brokers, application id, delivery guarantee, store, batch and commit bounds.
+    topics
+        Input topics as they are named on the brokers, all with the same number of partitions.
+    state_table
+        Changelog topic of the state table, with that number of partitions too.
+    processor
+        The work.
+    on_batch, on_commit, on_recovery
+        Called on the event loop after each batch, commit and recovery, for metrics.
+
+    Raises
+    ------
+    EngineError
+        Out of `run`, when going on would lose or repeat something. The process should end with a non-zero exit code;
+        its successor continues from the last commit.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        state_table: str,
+        processor: Processor,
+        *,
+        on_batch: Callable[[BatchStats], object] = lambda stats: None,
+        on_commit: Callable[[CommitStats], object] = lambda stats: None,
+        on_recovery: Callable[[RecoveryStats], object] = lambda stats: None,
+    ) -> None:
+        self._settings = settings
+        self._topics = tuple(topics)
+        self._changelog = state_table
+        self._processor = processor
+        self._observers = Observers(on_batch, on_commit)
+        self._on_recovery = on_recovery
+        self._options = aiokafka_options(settings)
+        self._stores: dict[int, Store] = {}  # of partitions that are assigned, or were last
+        self._prepared: set[int] = set()
+        self._assigned = False
+        self._opening: asyncio.Task[None] | None = None
+        self._app: BatchApp | None = None
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until `stop` is called or something fails.
+
+        Raises
+        ------
+        EngineError
+            See the class.
+        """
+        settings = self._settings
+        self._cycle = Cycle(
+            self._processor, settings.max_poll_records, settings.commit_interval_seconds, self._observers
+        )
+        if settings.log_level != "DEBUG":
+            silence()
+        self._app = self._make_app()
+        # `start` returns when the first assignment is being consumed: a failure before that must be seen, too.
+        start = asyncio.create_task(self._app.start())
+        running = [start, *map(asyncio.create_task, (self._cycle.run(), self._watch_faust(), self._stop.wait()))]
+        try:
+            await asyncio.wait({*running[1:], self._cycle.failure}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in (self._cycle.failure, *running):
+                if ended.done():
+                    ended.result()
+            async with self._cycle.at_rest():
+                pass
+        except EngineError:
+            raise
+        except Exception as error:
+            raise EngineError(f"the engine failed ({describe(error)})") from error
+        finally:
+            self._assigned = False
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await self._cycle.close()
+            await self._release()
+            await self._app.stop()
+            for store in self._stores.values():
+                store.close()
+
+    def stop(self) -> None:
+        """Ask `run` to finish the batch in hand, commit and return."""
+        self._stop.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether state is recovered and records are consumed (a worker without partitions is ready, too)."""
+        return self._assigned
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """Return, by topic and partition, the number of records known to be on the brokers and not yet processed."""
+        lag: dict[tuple[str, int], int] = {}
+        if self._app is None:
+            return lag
+        for partition, task in self._cycle.tasks.items():
+            for topic in self._topics:
+                progress = self._app.consumer.progress(TP(topic, partition))
+                if progress is not None:
+                    lag[topic, partition] = max(0, progress.end - progress.position) + task.inbox.waiting(topic)
+        return lag
+
+    def _make_app(self) -> BatchApp:
+        settings = self._settings
+        session_ms = int(settings.session_timeout_seconds * 1000)
+        app = BatchApp(
+            settings.application_id,
+            {
+                **self._options,
+                "max_poll_records": settings.max_poll_records,
+                "session_timeout_ms": session_ms,
+                "heartbeat_interval_ms": session_ms // 4,
+            },
+        )
+        for topic in self._topics:
+            channel = app.topic(topic, schema=WholePolls(), acks=False, maxsize=8)
+            app.agent(channel, name=f"consume-{topic}")(self._receive)
+        app.on_rebalance_complete.connect(self._on_assigned)
+        app.on_partitions_revoked.connect(self._on_revoked)
+        return app
+
+    async def _receive(self, polls: AsyncIterable[Poll]) -> None:
+        """Pass polls on to their tasks: the body of every agent."""
+        assert self._app is not None
+        consumer = self._app.consumer
+        async for poll in polls:
+            topic, partition = poll.records[0].topic, poll.records[0].partition
+            task = self._cycle.tasks.get(partition)
+            if task is None or not consumer.is_current(poll):
+                continue
+            try:
+                task.put(topic, poll.records)
+            except EngineError as error:
+                self._cycle.fail(error)
+            self._cycle.wake()
+
+    async def _watch_faust(self) -> None:
+        assert self._app is not None
+        await self._app._crashed.wait()
+        reason = self._app.crash_reason
+        raise EngineError(f"the consumer failed ({describe(reason) if reason else 'no reason given'})")
+
+    async def _on_assigned(self, app: BatchApp, **_: Any) -> None:
+        # Within Faust's recovery, after the group has settled and before the seek to the committed offsets.
+        partitions = sorted({tp.partition for tp in app.consumer.assignment()})
+        self._opening = asyncio.create_task(self._open(partitions))
+        await asyncio.wait({self._opening})
+        if self._opening.cancelled():  # by another rebalance
+            return
+        error = self._opening.exception()
+        if error is not None:
+            self._cycle.fail(error)
+        self._assigned = error is None
+
+    async def _on_revoked(self, app: BatchApp, revoked: Iterable[TP], **_: Any) -> None:
+        # Faust has stopped the flow. What was processed is committed now; what waits is read again by the next owner.
+        self._assigned = False
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
+        try:
+            async with self._cycle.at_rest():
+                await self._release()
+        except Exception as error:
+            self._cycle.fail(error)
+
+    async def _open(self, partitions: Sequence[int]) -> None:
+        await self._release()
+        for partition in set(self._stores) - set(partitions):
+            self._stores.pop(partition).close()
+        deliveries = {partition: self._delivery(partition) for partition in partitions}
+        try:
+            # First the producers, which fence the former owners: only then are changelog and offsets final.
+            await asyncio.gather(*(delivery.start() for delivery in deliveries.values()))
+            folder = self._settings.data_dir / "state" / self._settings.application_id
+            for partition in set(partitions) - set(self._stores):
+                self._stores[partition] = open_store(self._settings.store, folder, partition)
+            for stats in await recover(self._options, self._changelog, self._stores):
+                self._on_recovery(stats)
+            await self._before_assigned([partition for partition in partitions if partition not in self._prepared])
+        except BaseException:
+            await asyncio.gather(*(delivery.abandon() for delivery in deliveries.values()), return_exceptions=True)
+            raise
+        for partition, delivery in deliveries.items():
+            self._cycle.tasks[partition] = self._task(partition, delivery)
+
+    async def _before_assigned(self, partitions: Sequence[int]) -> None:
+        hook = getattr(self._processor, "before_assigned", None)
+        if hook is not None and partitions:
+            await hook(partitions)
+        self._prepared.update(partitions)
+
+    def _task(self, partition: int, delivery: Delivery) -> Task:
+        assert self._app is not None
+        flow = PartitionFlow(self._app.consumer, partition)
+        capacity = _INBOX_POLLS * self._settings.max_poll_records
+        return Task(
+            partition=partition,
+            topics=self._topics,
+            changelog=self._changelog,
+            store=self._stores[partition],
+            delivery=delivery,
+            flow=flow,
+            capacity=capacity,
+        )
+
+    def _delivery(self, partition: int) -> Delivery:
+        if self._settings.processing_guarantee == "exactly_once":
+            return ExactlyOnce(self._options, self._settings.application_id, partition)
+        return AtLeastOnce(self._options, self._commit_offsets)
+
+    async def _commit_offsets(self, offsets: Offsets) -> bool:
+        assert self._app is not None
+        committed: bool = await self._app.consumer.commit_offsets({TP(*tp): offset for tp, offset in offsets.items()})
+        return committed
+
+    async def _release(self) -> None:
+        tasks, self._cycle.tasks = self._cycle.tasks, {}
+        await asyncio.gather(*(task.delivery.abandon() for task in tasks.values()), return_exceptions=True)

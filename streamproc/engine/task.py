@@ -1,0 +1,137 @@
+"""A task: one partition number of all input topics, with its state, its producer and its place in the log."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from aiokafka.structs import TopicPartition
+
+from streamproc.engine.delivery import Delivery
+from streamproc.engine.inbox import Inbox
+from streamproc.engine.records import InputRecord, Output, Writes
+from streamproc.engine.state import TaskState
+from streamproc.engine.store import Store
+
+
+class Flow(Protocol):
+    """What a task asks of the consumer about its partition of a topic."""
+
+    def caught_up(self, topic: str, received: int) -> bool:
+        """Tell whether the broker is known to hold no record from offset `received` on."""
+
+    def pause(self, topic: str) -> None:
+        """Fetch no more for now."""
+
+    def resume(self, topic: str) -> None:
+        """Fetch again."""
+
+
+class Task:
+    """What one partition number needs, from its records to its commits.
+
+    Parameters
+    ----------
+    partition
+        Its number.
+    topics
+        The input topics.
+    changelog
+        Topic of the state table's changelog.
+    store
+        Local store of the state table.
+    delivery
+        Its producer.
+    flow
+        Its side of the consumer.
+    capacity
+        Records of one topic that may wait before fetching is paused; at half of it, it is resumed.
+    """
+
+    def __init__(
+        self,
+        *,
+        partition: int,
+        topics: Sequence[str],
+        changelog: str,
+        store: Store,
+        delivery: Delivery,
+        flow: Flow,
+        capacity: int,
+    ) -> None:
+        self.partition = partition
+        self.inbox = Inbox(topics, lambda topic: flow.caught_up(topic, self.inbox.received(topic)))
+        self.state = TaskState(store)
+        self.delivery = delivery
+        self._flow = flow
+        self._capacity = capacity
+        self._paused: set[str] = set()
+        self._changelog = TopicPartition(changelog, partition)
+        self._offsets: dict[TopicPartition, int] = {}
+        self._last_commit = time.monotonic()
+        self._commit: asyncio.Task[None] | None = None
+        self._sending = False
+
+    @property
+    def committing(self) -> bool:
+        """Whether a commit is under way."""
+        return self._commit is not None and not self._commit.done()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the producer is sending or committing."""
+        return self._sending or self.committing
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether something was sent since the last commit began."""
+        return bool(self._offsets)
+
+    def since_commit(self, now: float) -> float:
+        """Return the seconds since the last commit began, at monotonic time `now`."""
+        return now - self._last_commit
+
+    def put(self, topic: str, records: Sequence[InputRecord]) -> None:
+        """Take in a poll; fetching pauses when enough waits."""
+        if self.inbox.put(topic, records) >= self._capacity and topic not in self._paused:
+            self._paused.add(topic)
+            self._flow.pause(topic)
+
+    def take(self, limit: int) -> list[InputRecord]:
+        """Hand out a batch of up to `limit` records; fetching resumes when little is left."""
+        batch = self.inbox.take(limit)
+        for topic in [topic for topic in self._paused if self.inbox.waiting(topic) <= self._capacity // 2]:
+            self._paused.discard(topic)
+            self._flow.resume(topic)
+        return batch
+
+    async def send(self, records: Sequence[InputRecord], writes: Writes) -> None:
+        """Send a processed batch and wait for the acknowledgements; a commit under way is waited for first."""
+        self._sending = True
+        await self.settle()
+        rows = [
+            Output(self._changelog.topic, key, value, partition=self.partition) for key, value in writes.state.items()
+        ]
+        ends = await self.delivery.send(rows + writes.outputs, self.partition) if rows or writes.outputs else []
+        self.state.sent(max((end for tp, end in ends if tp == self._changelog), default=None))
+        for record in records:
+            self._offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._sending = False
+
+    def begin_commit(self, commit: Coroutine[Any, Any, None]) -> None:
+        """Let a commit run beside other partitions' work; `settle` waits for it."""
+        self._commit = asyncio.create_task(commit)
+
+    async def settle(self) -> None:
+        """Wait for a commit under way, and raise what went wrong with it."""
+        if self._commit is not None:
+            await self._commit
+
+    async def commit(self) -> dict[str, int]:
+        """Commit everything sent and return the offsets by topic."""
+        offsets, self._offsets = self._offsets, {}
+        self._last_commit = time.monotonic()
+        self.state.committing()
+        await self.delivery.commit(offsets)
+        self.state.committed()
+        return {tp.topic: offset for tp, offset in offsets.items()}
