@@ -1,0 +1,111 @@
+"""What every worker knows alike: the catalogue, the interactions of all users, and the base model in service.
+
+It arrives on three broadcast topics. `items` and `item-stats` change the item knowledge; `model-updates` names the
+version to serve. A record that cannot be used is skipped: whoever wrote it has been told (dead letters, logs).
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from models.base import BaseParameters, initial_parameters
+from models.interaction import EventType, Interaction
+from models.recommender import Recommender
+from schemas.knowledge import ItemStatsDelta, ModelUpdate
+from schemas.record import RecordError, decode
+from streamproc.artefacts import ArtefactError, load
+from streamproc.engine import InputRecord
+from streamproc.metrics import WorkerMetrics
+from streamproc.settings import Settings
+from streamproc.worker.parse import Deleted, parse_item
+from streamproc.worker.writes import INSTANCE_HEADER
+
+log = logging.getLogger(__name__)
+
+# One record holds a whole micro-batch of interactions.
+MAX_STATS_BYTES: Final = 4_000_000
+SERVING_KEY: Final = b"base"
+
+
+class SharedKnowledge:
+    """Apply broadcast records to the recommender.
+
+    Parameters
+    ----------
+    recommender
+        Changed in place; the caller sees to it that nobody else uses it meanwhile.
+    instance
+        Name of this process's life: what it wrote itself has been applied already.
+    """
+
+    def __init__(self, settings: Settings, recommender: Recommender, metrics: WorkerMetrics, instance: str) -> None:
+        self._settings = settings
+        self._recommender = recommender
+        self._metrics = metrics
+        self._instance = instance.encode()
+        self._items = settings.topic("items")
+        self._stats = settings.topic("item-stats")
+        self._updates = settings.topic("model-updates")
+
+    @property
+    def catalogue_topics(self) -> tuple[str, str]:
+        """What is for sale, and which model ranks it."""
+        return self._items, self._updates
+
+    @property
+    def interaction_topics(self) -> tuple[str]:
+        """What everybody did, in one order."""
+        return (self._stats,)
+
+    def apply(self, records: Sequence[InputRecord]) -> None:
+        """Take records in the order of their topics' logs; of several versions only the last is loaded."""
+        pointer: ModelUpdate | None = None
+        for record in records:
+            try:
+                if record.topic == self._items:
+                    self._apply_item(record)
+                elif record.topic == self._stats:
+                    self._apply_stats(record)
+                elif record.key == SERVING_KEY:
+                    pointer = decode(ModelUpdate, record.value)
+            except RecordError as error:
+                log.debug("skipped %s-%d@%d: %s", record.topic, record.partition, record.offset, error)
+        if pointer is not None and pointer.version != self._recommender.base.version:
+            self._swap(pointer)
+
+    def _apply_item(self, record: InputRecord) -> None:
+        item = parse_item(record, self._settings.max_event_bytes)
+        if isinstance(item, Deleted):
+            self._recommender.remove_item(item.item_id)
+        else:
+            self._recommender.put_item(item)
+
+    def _apply_stats(self, record: InputRecord) -> None:
+        if any(name == INSTANCE_HEADER and value == self._instance for name, value in record.headers):
+            return
+        for seen in decode(ItemStatsDelta, record.value, max_bytes=MAX_STATS_BYTES).interactions:
+            self._recommender.observe(
+                Interaction(
+                    seen.user, seen.item_id, EventType(seen.event_type), seen.timestamp_ms, seen.category, seen.price
+                )
+            )
+
+    def _swap(self, pointer: ModelUpdate) -> None:
+        try:
+            base = self._load(pointer)
+        except ArtefactError as error:
+            # The version in service goes on serving: a lost artefact must not take a worker down.
+            log.error("version %d not loaded, still serving %d: %s", pointer.version, self.serving, error)
+            return
+        self._recommender.swap(base)
+        self._metrics.swapped(base.version)
+        log.info("serving base version %d (%s)", base.version, pointer.reason)
+
+    @staticmethod
+    def _load(pointer: ModelUpdate) -> BaseParameters:
+        return initial_parameters() if pointer.version == 0 else load(pointer.uri, pointer.sha256)
+
+    @property
+    def serving(self) -> int:
+        """Version of the base model in service."""
+        return self._recommender.base.version

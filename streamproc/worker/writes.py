@@ -1,0 +1,106 @@
+"""The worker's output records: one function for each topic that it writes."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from models.drift import Alarm
+from models.features import FEATURES
+from models.interaction import Interaction
+from models.recommender import Ranked
+from schemas.knowledge import ItemStatsDelta, StatsInteraction
+from schemas.outputs import DriftSignal, Reason, Recommendation, RecommendedItem
+from schemas.record import RecordError, encode
+from streamproc.engine import InputRecord, Output
+from streamproc.settings import Settings
+
+_WORDS: Final = {feature.name: feature.words for feature in FEATURES}
+INSTANCE_HEADER: Final = "instance"
+MAX_REASONS: Final = 3
+# A record of so many interactions stays below the brokers' usual limit of 1 MB, whatever the ids.
+MAX_INTERACTIONS: Final = 500
+
+
+def recommendation(  # noqa: PLR0913 - the parts of one record
+    settings: Settings,
+    user_id: str,
+    cause: InputRecord,
+    timestamp_ms: int,
+    ranked: Sequence[Ranked],
+    model_version: int,
+    request_id: str | None = None,
+) -> Output:
+    """A list for one user; its id follows from the causing record, so a repeat has the same id."""
+    record = Recommendation(
+        id=f"{cause.topic}-{cause.partition}-{cause.offset}",
+        user_id=user_id,
+        timestamp_ms=timestamp_ms,
+        model_version=model_version,
+        items=[
+            RecommendedItem(
+                entry.item_id,
+                entry.score,
+                [Reason(name, share, _WORDS.get(name, name)) for name, share in entry.reasons[:MAX_REASONS]],
+                entry.propensity,
+            )
+            for entry in ranked
+        ],
+        source_topic=cause.topic,
+        source_partition=cause.partition,
+        source_offset=cause.offset,
+        request_id=request_id,
+    )
+    return Output(settings.topic("recommendations"), user_id.encode(), encode(record), ())
+
+
+def dead_letter(settings: Settings, record: InputRecord, error: RecordError) -> Output:
+    """The record as it came, with headers that say where it lay and what is wrong with it."""
+    headers = (
+        *record.headers,
+        ("streamproc.topic", record.topic.encode()),
+        ("streamproc.partition", str(record.partition).encode()),
+        ("streamproc.offset", str(record.offset).encode()),
+        ("streamproc.error", error.kind.encode()),
+        ("streamproc.message", error.reason.encode()),
+    )
+    return Output(settings.topic("dead-letters"), record.key, record.value, headers)
+
+
+def item_stats(settings: Settings, instance: str, learned: Sequence[tuple[InputRecord, Interaction]]) -> list[Output]:
+    """The interactions of one micro-batch in order, for the item knowledge of all workers.
+
+    One record for each run of at most `MAX_INTERACTIONS` from one topic, so that its source range is exact.
+    """
+    outputs = []
+    for _, run in groupby(enumerate(learned), key=lambda pair: (pair[1][0].topic, pair[0] // MAX_INTERACTIONS)):
+        part = [pair for _, pair in run]
+        first, last = part[0][0], part[-1][0]
+        delta = ItemStatsDelta(
+            instance=instance,
+            source_topic=last.topic,
+            source_partition=last.partition,
+            offset_first=first.offset,
+            offset_last=last.offset,
+            interactions=[
+                StatsInteraction(i.user, i.item_id, int(i.event_type), i.timestamp_ms, i.category, i.price)
+                for _, i in part
+            ],
+        )
+        headers = ((INSTANCE_HEADER, instance.encode()),)
+        outputs.append(Output(settings.topic("item-stats"), None, encode(delta), headers, partition=0))
+    return outputs
+
+
+def drift_signal(settings: Settings, alarm: Alarm, timestamp_ms: int) -> Output:
+    """An alarm of this worker's detectors."""
+    signal = DriftSignal(
+        name=alarm.name,
+        timestamp_ms=timestamp_ms,
+        detector=alarm.detector,
+        worker=settings.worker_id,
+        kind=alarm.kind,
+        before=alarm.before,
+        after=alarm.after,
+        window=alarm.window,
+    )
+    return Output(settings.topic("drift-signals"), alarm.name.encode(), encode(signal), ())
