@@ -43,9 +43,11 @@ lint: $(STAMP)  ## style, types, import layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m streamproc.configuration_page --check
 
 docs: $(STAMP)  ## write the generated files again
 	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m streamproc.configuration_page
 
 kafka: $(STAMP)  ## a real Apache Kafka on 127.0.0.1:KAFKA_PORT until Ctrl-C (KAFKA_DATA keeps its topics)
 	@$(BIN)/python -m streamproc.brokers.kafka --port $(KAFKA_PORT) $(if $(KAFKA_DATA),--data-dir $(KAFKA_DATA))
