@@ -1,0 +1,228 @@
+"""The trainer's shell: Kafka in, `Training` in a thread, versions out, metrics and health beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
+
+import torch
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.structs import ConsumerRecord, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from models.base import BaseParameters, initial_parameters
+from streamproc import topics
+from streamproc.artefacts import ArtefactError, load
+from streamproc.connection import aiokafka_options
+from streamproc.engine.broadcast import Broadcast
+from streamproc.http import HttpServer
+from streamproc.metrics import TrainerMetrics
+from streamproc.settings import Settings
+from streamproc.trainer.publisher import Publisher
+from streamproc.trainer.training import Kind, Training
+from streamproc.trainer.versions import VersionLog
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+POLL_SECONDS = 0.2
+STUCK_SECONDS = 120.0  # a turn of the loop that takes longer than any meta-update: not healthy
+
+
+class Trainer:
+    """One trainer process; `run` ends when `stop` was called.
+
+    Parameters
+    ----------
+    settings
+        All of them.
+    registry
+        Where its metrics are registered; default: a new one.
+    """
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry | None = None) -> None:
+        self._settings = settings
+        registry = registry or CollectorRegistry()
+        self._metrics = TrainerMetrics(registry)
+        self._versions = VersionLog()
+        self._offsets: dict[TopicPartition, int] = {}  # next to read, of partitions read since the last commit
+        self._stopping = asyncio.Event()
+        self._ready = False
+        self._turn = time.monotonic()
+        self._thread = ThreadPoolExecutor(1, "learner")
+        self.http = HttpServer(settings.http_host, settings.trainer_http_port, registry, self._healthy, self._is_ready)
+        group = f"{settings.application_id}-trainer"
+        isolation = "read_committed" if settings.processing_guarantee == "exactly_once" else "read_uncommitted"
+        self._consumer = AIOKafkaConsumer(
+            **aiokafka_options(settings),
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level=isolation,
+            session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 4),
+            max_poll_records=1_000,
+        )
+        self._updates = Broadcast(settings, [settings.topic("model-updates")])
+        self._publisher = Publisher(settings, self._consumer)
+        self._training: Training
+
+    def stop(self) -> None:
+        """Ask `run` to publish what was learned and end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Train until stopped.
+
+        Raises
+        ------
+        StreamprocError
+            Topics are missing, the artefact folder cannot be written, or the HTTP port is taken.
+        """
+        await asyncio.to_thread(topics.check, self._settings)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._thread.shutdown, cancel_futures=True)
+            stack.push_async_callback(self._updates.stop)
+            await self._updates.start()
+            stack.push_async_callback(self._consumer.stop)
+            await self._resume()
+            self._consumer.subscribe(
+                [self._settings.topic("training-examples"), self._settings.topic("drift-signals")],
+                listener=_Forget(self._offsets),
+            )
+            await self._consumer.start()
+            await stack.enter_async_context(self._publisher)
+            await stack.enter_async_context(self.http)
+            log.info(
+                "trainer ready on version %d, health and metrics on port %d", self._training.serving, self.http.port
+            )
+            self._ready = True
+            await self._loop()
+
+    async def _resume(self) -> None:
+        """Go on from the version in service, with the feature scalers of the other kept versions."""
+        for record in await self._updates.catch_up():
+            self._versions.apply(record.key, record.value)
+        serving = self._load_serving()
+        self._training = Training(self._settings, serving, self._metrics, time.monotonic)
+        self._training.know(initial_parameters())
+        for update in self._versions.kept():
+            with contextlib.suppress(ArtefactError):  # only needed to read examples of workers that lag behind
+                self._training.know(load(update.uri, update.sha256))
+        self._metrics.serving(serving.version)
+
+    def _load_serving(self) -> BaseParameters:
+        pointer = self._versions.pointer
+        if pointer is None or pointer.version == 0:
+            return initial_parameters()
+        return load(pointer.uri, pointer.sha256)
+
+    async def _loop(self) -> None:
+        signals = self._settings.topic("drift-signals")
+        while not self._stopping.is_set():
+            self._turn = time.monotonic()
+            batches = await self._consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+            for partition, records in batches.items():
+                if partition.topic == signals:
+                    for record in records:
+                        self._training.signal(record.value)
+                    self._offsets[partition] = records[-1].offset + 1
+                else:
+                    await self._learn(partition, records)
+            await self._follow()
+            if not await self._publish_if_wanted() and not batches and self._offsets and not self._training.unpublished:
+                await self._publisher.commit(self._taken_offsets())
+        if self._training.unpublished:
+            await self._publish("refresh")
+
+    async def _learn(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        values = [record.value for record in records]
+        start = 0
+        while start < len(values):
+            start += await self._in_thread(self._training.take, values[start:])
+            self._offsets[partition] = records[start - 1].offset + 1
+            await self._publish_if_wanted()
+
+    async def _publish_if_wanted(self) -> bool:
+        kind = self._training.wanted()
+        if kind is not None:
+            await self._publish(kind)
+        return kind is not None
+
+    async def _publish(self, kind: Kind) -> None:
+        candidate = await self._in_thread(self._training.candidate, kind, self._versions.next_version)
+        started = time.monotonic()
+        await self._publisher.publish(candidate, self._taken_offsets() if candidate.promoted else {})
+        self._training.decided(candidate)
+        verdict = "promoted" if candidate.promoted else "rejected"
+        self._metrics.published(kind, verdict, time.monotonic() - started)
+        self._metrics.serving(self._training.serving)
+        log.info("version %d %s: %s", candidate.parameters.version, verdict, candidate.reason)
+        await self._follow(catch_up=True)
+        await self._publisher.expire(self._versions)
+
+    def _taken_offsets(self) -> dict[TopicPartition, int]:
+        taken = dict(self._offsets)
+        self._offsets.clear()
+        return taken
+
+    async def _follow(self, catch_up: bool = False) -> None:
+        """Read `model-updates`, our own records among them; adopt a version that somebody else put into service."""
+        records = await (self._updates.catch_up() if catch_up else self._updates.poll())
+        moved = [record for record in records if self._versions.apply(record.key, record.value)]
+        if not moved or self._versions.serving_version == self._training.serving:
+            return
+        try:
+            parameters = await asyncio.to_thread(self._load_serving)
+        except ArtefactError as error:
+            log.error("cannot go on from version %d: %s", self._versions.serving_version, error)
+            return
+        await self._in_thread(self._training.adopt, parameters)
+        self._metrics.serving(parameters.version)
+        log.info("learning on from version %d, as model-updates says", parameters.version)
+
+    async def _in_thread(self, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _healthy(self) -> bool:
+        return time.monotonic() - self._turn < STUCK_SECONDS
+
+    def _is_ready(self) -> bool:
+        return self._ready
+
+
+class _Forget(ConsumerRebalanceListener):
+    """Offsets of partitions that went to another trainer must not be committed by this one."""
+
+    def __init__(self, offsets: dict[TopicPartition, int]) -> None:
+        self._offsets = offsets
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        self._offsets.clear()
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Nothing to do: the consumer reads on from what is committed."""
+
+
+async def serve(settings: Settings) -> None:
+    """Run a trainer until SIGINT or SIGTERM."""
+    trainer = Trainer(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, trainer.stop)
+    await trainer.run()
+
+
+def run_trainer(settings: Settings) -> None:
+    """Run the trainer process until it is interrupted or terminated."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    torch.set_num_threads(1)  # a step is too small to share, and the other core belongs to a worker
+    asyncio.run(serve(settings))
