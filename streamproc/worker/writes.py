@@ -21,7 +21,7 @@ MAX_REASONS: Final = 3
 MAX_INTERACTIONS: Final = 500
 
 
-def recommendation(  # noqa: PLR0913 - the parts of one record
+def recommendation(
     settings: Settings,
     user_id: str,
     cause: InputRecord,
