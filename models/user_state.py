@@ -3,7 +3,7 @@
 The record is what the changelog keeps, so it carries item hashes instead of the worker's slots, and it needs nothing
 but itself to be read. Little endian:
 
-    format u8 = 1, header length u16, layout u32, base version u32, events u32, repeats u32, last time i64 (ms),
+    format u8 = 1, header length u16, layout u32, base version u32, user u64, events u32, repeats u32, last time i64 (ms),
     session length u16, gap f32 (s), gate f32[2], then the counts: items u8, order u8, event ids u8, shown u8,
     fast weights u16; then
     items   hash u8[6], last time u32 (s since 2000), age in events u16, count f16, interval u8, kinds u8  each
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from models.base import D
 from models.features import LAYOUT
-from models.interaction import EventType, hash_id
+from models.interaction import Interaction, hash_id
 from models.jit import kernel
 
 FORMAT = 1
@@ -33,7 +33,7 @@ HASH_MASK = (1 << 48) - 1
 """Items are known by 48 bits of their hash: at a million items one in 600 catalogues has one confusable pair."""
 
 _EPOCH_S = 946_684_800  # 2000-01-01, the earliest time accepted
-_HEADER = Struct("<BHIIIIqHfffBBBBH")
+_HEADER = Struct("<BHIIQIIqHfffBBBBH")
 _ITEM = np.dtype(
     [("hash", "u1", 6), ("last", "<u4"), ("age", "<u2"), ("count", "<f2"), ("interval", "u1"), ("kinds", "u1")]
 )
@@ -52,6 +52,7 @@ class UserState:
     Attributes
     ----------
     base_version : version of the base that the fast weights belong to.
+    user : 64-bit hash of the user id, 0 until the first event.
     events, repeats : events so far, and how many of them were on an item still remembered.
     last_ms : time of the latest event, 0 for a new user.
     session_length : events of the current session (it ends after 30 idle minutes).
@@ -82,10 +83,12 @@ class UserState:
         "session_length",
         "shown",
         "touched",
+        "user",
     )
 
     def __init__(self) -> None:
         self.base_version = 0
+        self.user = 0
         self.events = 0
         self.repeats = 0
         self.last_ms = 0
@@ -118,10 +121,10 @@ class UserState:
         if len(raw) < _HEADER.size or raw[0] != FORMAT:
             raise UserStateError("not a user record of a format known here")
         header = _HEADER.unpack_from(raw)
-        at, layout, state.base_version, state.events, state.repeats, state.last_ms = header[1:7]
-        state.session_length, state.gap_s = header[7:9]
-        state.gate[:] = header[9:11]
-        items, order, ids, shown, fast = header[11:]
+        at, layout, state.base_version, state.user, state.events, state.repeats, state.last_ms = header[1:8]
+        state.session_length, state.gap_s = header[8:10]
+        state.gate[:] = header[10:12]
+        items, order, ids, shown, fast = header[12:]
         size = at + items * _ITEM.itemsize + order + 4 * (ids + shown) + 2 * fast
         if at < _HEADER.size or items > ITEMS or order > ORDER or len(raw) < size:
             raise UserStateError("damaged user record: its length does not match its header")
@@ -170,6 +173,7 @@ class UserState:
             _HEADER.size,
             LAYOUT,
             self.base_version,
+            self.user,
             self.events,
             self.repeats,
             self.last_ms,
@@ -209,17 +213,19 @@ class UserState:
         """Whether an event now would be the first of a session."""
         return self.events == 0 or now_ms - self.last_ms > SESSION_IDLE_MS
 
-    def take(self, item_id: str, event_type: EventType, timestamp_ms: int, event_id: str | None = None) -> None:
+    def take(self, event: Interaction) -> None:
         """Remember an event. The item least often and longest ago chosen makes room for a new one."""
+        timestamp_ms, event_id = event.timestamp_ms, event.event_id
+        self.user = event.user
         begins = self.starts_session(timestamp_ms)
         self.gap_s = float(np.float32(self.gap_ms(timestamp_ms) / 1000))
         self.session_length = 1 if begins else min(self.session_length + 1, 65_535)
         self.events += 1
         known, order = take_item(
-            np.uint64(hash_id(item_id) & HASH_MASK or 1),
+            np.uint64(hash_id(event.item_id) & HASH_MASK or 1),
             timestamp_ms // 1000,
             self.events,
-            1 << event_type,
+            1 << event.event_type,
             begins,
             self.items,
             self.last,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.base import D
-from models.interaction import EventType
+from models.interaction import EventType, Interaction
 from models.user_state import ITEMS, ORDER, UserState, UserStateError
 
 EVENTS = st.lists(
@@ -18,11 +18,15 @@ EVENTS = st.lists(
 )
 
 
+def event(item: object, kind: EventType, timestamp_ms: int, event_id: str | None = None) -> Interaction:
+    return Interaction(7, f"item-{item}", kind, timestamp_ms, event_id=event_id)
+
+
 def play(events: list[tuple[int, EventType, int, bool]], through_bytes: bool) -> UserState:
     state, now = UserState(), 1_500_000_000_000
     for item, kind, gap_ms, identified in events:
         now += gap_ms
-        state.take(f"item-{item}", kind, now, f"event-{now}" if identified else None)
+        state.take(event(item, kind, now, f"event-{now}" if identified else None))
         if through_bytes:
             state = UserState.decode(state.encode())
     return state
@@ -47,7 +51,7 @@ def test_favourite_outlives_a_stream_of_passing_items() -> None:
     state = play([(0, EventType.PURCHASE, 1000, False)] * 12, through_bytes=False)
     favourite = state.items[0]
     for i in range(1, 60):
-        state.take(f"item-{i}", EventType.CLICK, state.last_ms + 1000)
+        state.take(event(i, EventType.CLICK, state.last_ms + 1000))
     assert favourite in state.items
 
 
@@ -55,7 +59,7 @@ def test_sessions_end_after_thirty_idle_minutes() -> None:
     minute = 60_000
     state = play([(1, EventType.CLICK, 0, False), (2, EventType.CLICK, 30 * minute, False)], through_bytes=False)
     assert state.session_length == 2
-    state.take("item-3", EventType.CLICK, state.last_ms + 30 * minute + 1)
+    state.take(event(3, EventType.CLICK, state.last_ms + 30 * minute + 1))
     assert state.session_length == 1
     assert (state.order >> 7).tolist() == [1, 0, 1]
 
@@ -63,7 +67,7 @@ def test_sessions_end_after_thirty_idle_minutes() -> None:
 def test_duplicate_event_ids_are_recognised_within_a_bounded_window() -> None:
     state = UserState()
     for i in range(20):
-        state.take("a", EventType.CLICK, 1_500_000_000_000 + i, f"e{i}")
+        state.take(event("a", EventType.CLICK, 1_500_000_000_000 + i, f"e{i}"))
     assert state.is_duplicate("e19")
     assert state.is_duplicate("e4")
     assert not state.is_duplicate("e3")
@@ -95,7 +99,7 @@ def test_damaged_records_never_crash(at: int, value: int, cut: int) -> None:
             decoded = UserState.decode(damaged)
         except UserStateError:
             continue
-        decoded.take("item-1", EventType.CLICK, 1_600_000_000_000)
+        decoded.take(event(1, EventType.CLICK, 1_600_000_000_000))
         decoded.encode()
 
 

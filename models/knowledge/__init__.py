@@ -1,0 +1,229 @@
+"""Item knowledge: everything that all workers share, a pure function of the interactions and the catalogue seen so far.
+
+It depends on the sequence of `take`, `put_item` and `remove_item` alone, never on the base model or on a user's private
+record: a worker that replays the log of interactions holds the same knowledge as the one that wrote it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.interaction import CatalogueItem, EventType, Interaction, hash_id
+from models.knowledge.categories import Categories, learn_category
+from models.knowledge.content import Content
+from models.knowledge.items import Items
+from models.knowledge.neighbours import Postings, learn_posting
+from models.knowledge.pairs import CONTEXT, Pairs, learn_pairs
+from models.knowledge.popularity import HALF_LIVES, Popularity, learn_popularity
+from models.knowledge.second_order import SecondOrder
+from models.knowledge.users import Users, contains, last_items
+from models.user_state import HASH_MASK, SESSION_IDLE_MS
+
+FRESH = 256
+RECENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeConfig:
+    """Bounds of the knowledge; memory starts small and grows up to them.
+
+    Attributes
+    ----------
+    max_items, max_users, max_sessions, max_categories, max_contexts : how many of each are remembered; sessions and
+        contexts are powers of two.
+    pairs_per_item, neighbours_per_item : partners in the pair table, and sessions and users posted, of each item.
+    slow_half_life, fast_half_life : of the pair weights, events; the slow one is lengthened by `half_life_per_item`
+        for each item known, since a large catalogue tells little per item in so many events.
+    """
+
+    max_items: int = 1_000_000
+    max_users: int = 1_000_000
+    max_sessions: int = 131_072
+    max_categories: int = 65_536
+    max_contexts: int = 1_048_576
+    pairs_per_item: int = 128
+    neighbours_per_item: int = 128
+    session_length: int = 24
+    slow_half_life: float = 50_000.0
+    fast_half_life: float = 3_000.0
+    half_life_per_item: float = 10.0
+
+
+class Knowledge:
+    """All tables, kept in step.
+
+    Attributes
+    ----------
+    event : number of interactions taken.
+    recent : int32[RECENT], ring of the slots touched last.
+    fresh : int32[FRESH], ring of references of the items met last, by announcement or first event.
+    price_sum, price_count : of all events, for the usual price.
+    """
+
+    def __init__(self, config: KnowledgeConfig = KnowledgeConfig()) -> None:
+        self.config = config
+        self.items = Items(config.max_items)
+        self.categories = Categories(config.max_categories)
+        self.content = Content()
+        self.popularity = Popularity()
+        self.pairs = Pairs(config.pairs_per_item)
+        self.second = SecondOrder(config.max_contexts)
+        self.sessions = Postings(config.session_length, config.neighbours_per_item)
+        self.users = Users(config.max_users, config.neighbours_per_item)
+        self.event = 0
+        self.session = 0
+        self.recent = np.zeros(RECENT, np.int32)
+        self.fresh = np.zeros(FRESH, np.int32)
+        self.met = 0
+        self.price_mean = 0.0
+        self._price_count = 0
+        self._context = np.zeros(CONTEXT, np.int32)
+        self._grow(64)
+
+    @property
+    def slow_half_life(self) -> float:
+        """Half life of the slow pair weights at the present size of the catalogue, events."""
+        return self.config.slow_half_life + self.config.half_life_per_item * len(self.items)
+
+    def slot(self, item_id: str) -> int:
+        """Slot of an item, 0 where it is unknown."""
+        return self.items.table.get(_key(item_id))
+
+    def put_item(self, item: CatalogueItem) -> None:
+        """Take what the catalogue says; an item never seen is a candidate from now on."""
+        slot = self._ensure(item.item_id, item.timestamp_ms)
+        self._describe(slot, item.category, item.price)
+        self.content.put(slot, item)
+        self.items.available[slot] = item.available
+
+    def remove_item(self, item_id: str) -> None:
+        """Forget an item; it is recommended no more."""
+        slot = self.slot(item_id)
+        if slot:
+            self._remove(slot)
+
+    def take(self, event: Interaction) -> None:
+        """Learn from one interaction."""
+        slot = self._ensure(event.item_id, event.timestamp_ms)
+        if self._describe(slot, event.category, event.price) and not self.content.vector[slot].any():
+            self.content.put_category(slot, event.category or "")
+        items, users, popularity = self.items, self.users, self.popularity
+        self.event += 1
+        popularity.rescale(self.event)
+        reference = items.reference(slot)
+        user = users.slot(event.user)
+        lists = users.lists
+        starts = lists.size[user] == 0 or event.timestamp_ms - users.last_ms[user] > SESSION_IDLE_MS
+        if starts:
+            self._begin_session(user)
+        found, in_session = last_items(
+            user, users.session_size[user], lists.members, lists.size, items.generation, self._context
+        )
+        context = self._context[:found]
+        pairs = self.pairs
+        learn_pairs(
+            reference,
+            context,
+            in_session,
+            self.event,
+            self.slow_half_life,
+            self.config.fast_half_life,
+            pairs.partner,
+            pairs.weight,
+            pairs.total,
+            pairs.stamp,
+        )
+        if found >= 2:
+            self.second.learn(int(context[1]), int(context[0]), reference)
+        if found:
+            before = int(items.category[context[0] & 0xFFFFFF])
+            categories = self.categories
+            learn_category(before, items.category[slot], categories.follower, categories.weight, categories.total)
+        items.repeats[slot] += contains(user, reference, lists.members, lists.size)
+        learn_posting(user, user, reference, lists.members, lists.size, lists.posted, lists.count)
+        sessions = self.sessions
+        session = int(users.session[user])
+        if session > self.session - len(sessions.size):  # else the ring has moved past an endless session
+            at = session % len(sessions.size)
+            learn_posting(at, session, reference, sessions.members, sessions.size, sessions.posted, sessions.count)
+        learn_popularity(
+            slot,
+            items.category[slot],
+            starts,
+            self.event,
+            HALF_LIVES,
+            popularity.score,
+            popularity.place,
+            popularity.leaders,
+            popularity.origin,
+            popularity.total,
+            popularity.category_score,
+            popularity.category_leaders,
+        )
+        items.events[slot] += 1
+        items.purchases[slot] += event.event_type == EventType.PURCHASE
+        items.last_ms[slot] = max(items.last_ms[slot], event.timestamp_ms)
+        items.last_event[slot] = self.event
+        users.last_ms[user] = max(users.last_ms[user], event.timestamp_ms)
+        users.session_size[user] += 1
+        self.recent[self.event % RECENT] = slot
+
+    def _begin_session(self, user: int) -> None:
+        self.session += 1
+        rows = len(self.sessions.size)
+        if self.session == rows and rows < self.config.max_sessions:
+            self.sessions.grow_lists(2 * rows)
+        self.sessions.size[self.session % len(self.sessions.size)] = 0
+        self.users.session[user] = self.session
+        self.users.session_size[user] = 0
+
+    def _ensure(self, item_id: str, timestamp_ms: int) -> int:
+        items = self.items
+        key = _key(item_id)
+        slot = items.table.get(key)
+        if slot:
+            return slot
+        if not items.next_slot():
+            self._remove(items.coldest())
+        if items.next_slot() >= items.capacity:
+            self._grow(2 * items.capacity)
+        slot = items.add(item_id, key, timestamp_ms, self.event)
+        self.fresh[self.met % FRESH] = items.reference(slot)
+        self.met += 1
+        return slot
+
+    def _describe(self, slot: int, category: str | None, price: float | None) -> bool:
+        """Take category and price; returns whether the category is news."""
+        items = self.items
+        if price is not None:
+            logged = math.log1p(price)
+            items.price[slot] = logged
+            self._price_count += 1
+            self.price_mean += (logged - self.price_mean) / min(self._price_count, 10_000)
+        number = self.categories.number(category)
+        if number == 0 or number == items.category[slot]:
+            return False
+        items.category[slot] = number
+        if number >= len(self.popularity.category_score):
+            self.popularity.grow_categories(2 * number)
+        return True
+
+    def _remove(self, slot: int) -> None:
+        self.popularity.clear(slot, int(self.items.category[slot]))
+        self.pairs.clear(slot)
+        self.sessions.clear(slot)
+        self.users.lists.clear(slot)
+        self.content.clear(slot)
+        self.recent[self.recent == slot] = 0
+        self.items.remove(slot)
+
+    def _grow(self, rows: int) -> None:
+        for table in (self.items, self.content, self.popularity, self.pairs, self.sessions, self.users.lists):
+            table.grow(rows)
+
+
+def _key(item_id: str) -> int:
+    return hash_id(item_id) & HASH_MASK or 1

@@ -1,0 +1,131 @@
+"""The items: from hash to slot, and what is known of each slot. At the bound the coldest of a sample gives way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.jit import kernel
+from models.knowledge.arrays import HashMap, grown
+
+SLOT_BITS = 24
+_SAMPLE = 32
+
+
+class Items:
+    """Item slots 1, 2, ...; slot 0 is nobody's.
+
+    A reference is `generation << 24 | slot`: tables may keep one after the slot has gone to another item, and see by
+    the generation that it is stale.
+
+    Attributes
+    ----------
+    names : list of item ids by slot.
+    hashes : uint64[slots].
+    generation : int32[slots].
+    category : int32[slots], 0 is unknown.
+    price : float32[slots], natural log of 1 + price, NaN where unknown.
+    born_ms, last_ms : int64[slots], first known and last touched.
+    last_event : int64[slots], event number of the last touch.
+    events, purchases, repeats : float32[slots], ever; repeats are events of a user who had touched it before.
+    available : bool[slots].
+    """
+
+    def __init__(self, max_items: int) -> None:
+        if not 0 < max_items < 1 << SLOT_BITS:
+            raise ValueError(f"max_items must be between 1 and {(1 << SLOT_BITS) - 1}")
+        self.max_items = max_items
+        self.table = HashMap()
+        self.names: list[str] = [""]
+        self.used = 1
+        self._free: list[int] = []
+        self._hand = 1
+        self.hashes = np.zeros(1, np.uint64)
+        self.generation = np.zeros(1, np.int32)
+        self.category = np.zeros(1, np.int32)
+        self.price = np.full(1, np.nan, np.float32)
+        self.born_ms = np.zeros(1, np.int64)
+        self.last_ms = np.zeros(1, np.int64)
+        self.last_event = np.zeros(1, np.int64)
+        self.events = np.zeros(1, np.float32)
+        self.purchases = np.zeros(1, np.float32)
+        self.repeats = np.zeros(1, np.float32)
+        self.available = np.zeros(1, np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def capacity(self) -> int:
+        """Rows of the arrays."""
+        return len(self.hashes)
+
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` slots."""
+        for name in _COLUMNS:
+            setattr(self, name, grown(getattr(self, name), rows))
+
+    def reference(self, slot: int) -> int:
+        """What other tables keep of a slot."""
+        return int(self.generation[slot]) << SLOT_BITS | slot
+
+    def coldest(self) -> int:
+        """The slot, of the next 32 in turn, that was touched longest ago."""
+        slots = (self._hand - 1 + np.arange(_SAMPLE)) % (self.used - 1) + 1
+        self._hand = int(slots[-1]) + 1
+        return int(slots[np.argmin(self.last_event[slots])])
+
+    def next_slot(self) -> int:
+        """The slot that a new item will get; 0 when all are taken."""
+        if self._free:
+            return self._free[-1]
+        return self.used if self.used <= self.max_items else 0
+
+    def add(self, name: str, hashed: int, timestamp_ms: int, event: int) -> int:
+        """Give a new item the next slot, which there must be."""
+        slot = self.next_slot()
+        if self._free:
+            self._free.pop()
+            self.names[slot] = name
+        else:
+            self.used += 1
+            self.names.append(name)
+        self.table.put(hashed, slot)
+        self.hashes[slot] = hashed
+        self.category[slot] = 0
+        self.price[slot] = np.nan
+        self.born_ms[slot] = self.last_ms[slot] = timestamp_ms
+        self.last_event[slot] = event
+        self.events[slot] = self.purchases[slot] = self.repeats[slot] = 0
+        self.available[slot] = True
+        return slot
+
+    def remove(self, slot: int) -> None:
+        """Forget an item; references to it become stale."""
+        self.table.remove(int(self.hashes[slot]))
+        self.hashes[slot] = 0
+        self.names[slot] = ""
+        self.available[slot] = False
+        self.generation[slot] = (self.generation[slot] + 1) & 127
+        self._free.append(slot)
+
+
+_COLUMNS = (
+    "hashes",
+    "generation",
+    "category",
+    "price",
+    "born_ms",
+    "last_ms",
+    "last_event",
+    "events",
+    "purchases",
+    "repeats",
+    "available",
+)
+
+
+@kernel
+def live(reference, generation):
+    """Slot of a reference, 0 where its item is gone."""
+    slot = reference & 0xFFFFFF
+    return slot if generation[slot] == reference >> 24 else 0

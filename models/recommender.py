@@ -1,0 +1,236 @@
+"""The whole recommender behind one small class: used alike by the worker, the evaluation and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.adaptation import RunningMoments, adapt, example, seed_of, served
+from models.base import BaseParameters
+from models.interaction import CatalogueItem, Interaction
+from models.knowledge import Knowledge, KnowledgeConfig
+from models.knowledge.popularity import MID_LIST
+from models.rank import Ranker, softmax, top
+from models.retrieval import Candidates, Retriever
+from models.user_state import UserState
+from schemas.training import Moments, TrainingExample
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class RecommenderConfig:
+    """Settings of the recommender.
+
+    Attributes
+    ----------
+    knowledge : bounds of the item knowledge.
+    fast_weights : adapt to each user.
+    track_unadapted : have `learn` report the rank that a list without user knowledge would have given.
+    moments_every : events between those whose candidates count for the feature scaler.
+    """
+
+    knowledge: KnowledgeConfig = field(default_factory=KnowledgeConfig)
+    fast_weights: bool = True
+    track_unadapted: bool = False
+    moments_every: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One recommended item; `reasons` are (feature, contribution), the strongest first."""
+
+    item_id: str
+    score: float
+    reasons: tuple[tuple[str, float], ...] = ()
+    propensity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What `Recommender.learn` predicted just before it learned.
+
+    Attributes
+    ----------
+    rank : 1-based rank of the event's item in `items`, None where it is not there.
+    shown_rank, had_shown : the same for the list that the user was last shown, if there was one.
+    popularity_rank : in the top k by popularity.
+    unadapted_rank : among the same candidates with user knowledge neutralised.
+    log_loss : of the item among the candidates, nats; None where it was not `recalled`.
+    new_item : nobody had touched the item before.
+    user_events : events of the user before this one.
+    """
+
+    rank: int | None
+    items: list[str]
+    shown_rank: int | None
+    had_shown: bool
+    popularity_rank: int | None
+    unadapted_rank: int | None
+    log_loss: float | None
+    recalled: bool
+    new_item: bool
+    user_events: int
+    example: TrainingExample | None
+
+
+class Recommender:
+    """Retrieves, ranks, explains and learns; deterministic, without clock or global state.
+
+    Examples
+    --------
+    >>> from models.base import initial_parameters
+    >>> from models.interaction import EventType
+    >>> recommender, anna, ben = Recommender(initial_parameters()), UserState(), UserState()
+    >>> for second, item in enumerate(["tea", "milk", "tea", "milk"]):
+    ...     event = Interaction(1, item, EventType.CLICK, 1_700_000_000_000 + 1000 * second)
+    ...     learned = recommender.learn(anna, event)
+    >>> learned.rank
+    1
+    >>> [ranked.item_id for ranked in recommender.recommend(ben, 1_700_000_009_000, k=1)]
+    ['milk']
+    """
+
+    def __init__(self, base: BaseParameters, config: RecommenderConfig | None = None) -> None:
+        self.config = config or RecommenderConfig()
+        self.knowledge = Knowledge(self.config.knowledge)
+        self._retriever = Retriever(self.knowledge)
+        self._moments = RunningMoments()
+        self._learned = 0
+        self.swap(base)
+
+    @property
+    def base(self) -> BaseParameters:
+        """The version served."""
+        return self._ranker.base
+
+    def swap(self, base: BaseParameters) -> None:
+        """Serve another version from now on; users' fast weights are carried over."""
+        base.check()
+        self._ranker = Ranker(base)
+
+    def put_item(self, item: CatalogueItem) -> None:
+        """Take what the catalogue says of an item; a new one can be recommended at once."""
+        self.knowledge.put_item(item)
+
+    def remove_item(self, item_id: str) -> None:
+        """Forget an item."""
+        self.knowledge.remove_item(item_id)
+
+    def observe(self, event: Interaction) -> None:
+        """Take an event into the item knowledge alone, exactly as `learn` does."""
+        self.knowledge.take(event)
+
+    def take_moments(self) -> Moments | None:
+        """Moments of the raw features since the last call, for the trainer; None where there are none."""
+        return self._moments.take()
+
+    def show(self, state: UserState, ranked: Sequence[Ranked]) -> None:
+        """Remember the list just shown, to score it at the user's next event."""
+        state.show([item.item_id for item in ranked])
+
+    def recommend(
+        self,
+        state: UserState,
+        now_ms: int,
+        k: int = 20,
+        exclude: Iterable[str] = (),
+        among: Sequence[str] | None = None,
+        context_category: str | None = None,
+        explain: bool = True,
+    ) -> list[Ranked]:
+        """The best k items for a user at a moment, best first."""
+        candidates = self._retriever.retrieve(state, now_ms, context_category)
+        x = self._ranker.standardise(candidates.features)
+        scores, _ = self._score(state, x)
+        names = self.knowledge.items.names
+        left_out = {self.knowledge.slot(item) for item in exclude}
+        result = []
+        for at in top(scores, len(scores)):
+            slot = int(candidates.slots[at])
+            if slot not in left_out:
+                result.append(Ranked(names[slot], float(scores[at])))
+            if len(result) == k:
+                break
+        return result
+
+    def learn(self, state: UserState, event: Interaction, k: int = 20, source: tuple[int, int] = (0, 0)) -> Learned:
+        """Predict as if asked just before the event, score the prediction, then learn from it.
+
+        Parameters
+        ----------
+        source : partition and offset of the event, for the training example.
+        """
+        knowledge = self.knowledge
+        candidates = self._retriever.retrieve(state, event.timestamp_ms)
+        slot = knowledge.slot(event.item_id)
+        new = slot == 0 or knowledge.items.events[slot] == 0
+        learned = self._predict(state, event, k, candidates, slot, new, source)
+        state.take(event)
+        knowledge.take(event)
+        self._learned += 1
+        return learned
+
+    def _score(self, state: UserState, x: Floats) -> tuple[Floats, Floats]:
+        scores, inputs = self._ranker.score(x)
+        if self.config.fast_weights and served(state):
+            scores = scores + inputs @ state.fast
+        return scores, inputs
+
+    def _predict(
+        self,
+        state: UserState,
+        event: Interaction,
+        k: int,
+        candidates: Candidates,
+        slot: int,
+        new: bool,
+        source: tuple[int, int],
+    ) -> Learned:
+        knowledge, ranker = self.knowledge, self._ranker
+        names = knowledge.items.names
+        made, log_loss, rank, unadapted_rank = None, None, None, None
+        items: list[str] = []
+        row = -1
+        if len(candidates.slots):
+            if self._learned % self.config.moments_every == 0:
+                self._moments.add(candidates.features)
+            x = ranker.standardise(candidates.features)
+            plain, inputs = ranker.score(x)
+            scores = plain
+            if self.config.fast_weights and served(state):
+                scores = plain + inputs @ state.fast
+            best = top(scores, k)
+            items = [names[at] for at in candidates.slots[best].tolist()]
+            hits = np.flatnonzero(candidates.slots == slot) if slot else ()
+            if len(hits):
+                row = int(hits[0])
+                rank = _rank_of(row, best)
+                log_loss = float(-np.log(max(softmax(scores)[row], 1e-12)))
+                if self.config.track_unadapted:
+                    unadapted_rank = _rank_of(row, top(ranker.score_unadapted(x), k))
+                made = example(self.base, event, x, scores, row, seed_of(event, state.events), source)
+                if self.config.fast_weights:
+                    adapt(state, self.base, inputs, plain, row, event.event_type)
+        leaders = knowledge.popularity.leaders[MID_LIST, :k].tolist()
+        return Learned(
+            rank=rank,
+            items=items,
+            shown_rank=state.shown_rank(event.item_id),
+            had_shown=bool(state.shown),
+            popularity_rank=leaders.index(slot) + 1 if slot and slot in leaders else None,
+            unadapted_rank=unadapted_rank,
+            log_loss=log_loss,
+            recalled=row >= 0,
+            new_item=bool(new),
+            user_events=state.events,
+            example=made,
+        )
+
+
+def _rank_of(row: int, best: NDArray[np.int64]) -> int | None:
+    at = np.flatnonzero(best == row)
+    return int(at[0]) + 1 if len(at) else None

@@ -1,0 +1,244 @@
+"""First stage: about 250 candidates with their raw features, for one user at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.features import F
+from models.knowledge import Knowledge
+from models.retrieval import workspace as ws
+from models.retrieval.neighbours import score_neighbours
+from models.retrieval.own import locate, score_own
+from models.retrieval.rows import item_features, moment_features, user_features
+from models.retrieval.rules import score_rules, score_second
+from models.retrieval.select import CANDIDATES, COLUMNS, DEEPEST, QUOTAS, SOURCES, choose, propose
+from models.retrieval.workspace import Workspace
+from models.user_state import ITEMS, UserState
+
+__all__ = ["SOURCES", "Candidates", "Retriever"]
+
+Slots = NDArray[np.int32]
+Scratch = tuple[Slots, Slots, NDArray[np.float32], Slots, NDArray[np.int64]]
+
+_DEPTH_SESSION, _DEPTH_USER = 6.0, 12.0  # list positions at which a neighbour's vote weighs half
+_SESSION_QUERY, _USER_QUERY = 8, 20
+_NEARNESS = (1.0 / np.arange(1, _SESSION_QUERY + 1)).astype(np.float32)
+_FADING = (0.9 ** np.arange(_USER_QUERY)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Views that the next request overwrites.
+
+    Attributes
+    ----------
+    slots : int32[n] item slots.
+    features : float32[n, F], raw.
+    found : int32[n], bit s set where `SOURCES[s]` proposed the candidate.
+    """
+
+    slots: NDArray[np.int32]
+    features: NDArray[np.float32]
+    found: NDArray[np.int32]
+
+
+class Retriever:
+    """Runs all sources over the knowledge; holds only scratch."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self.workspace = Workspace()
+        self._features = np.zeros((CANDIDATES, F), np.float32)
+        self._own = np.zeros(ITEMS, np.int32)
+        self._order = np.zeros(ITEMS, np.int32)
+        self._chosen = np.zeros(CANDIDATES, np.int32)
+        self._lists = np.zeros((len(SOURCES), DEEPEST), np.int32)
+        self._lengths = np.zeros(len(SOURCES), np.int64)
+
+    def retrieve(self, state: UserState, now_ms: int, asked: str | None = None) -> Candidates:
+        """Candidates for a user as of `now_ms`; fewer than 256 only where the catalogue is smaller."""
+        knowledge, space = self.knowledge, self.workspace
+        items = knowledge.items
+        space.begin(items.capacity)
+        scratch = (space.place, space.slots, space.value, space.found, space.size)
+        n_own, in_session = locate(
+            state.items, state.order, items.table.keys, items.table.values, self._own, self._order
+        )
+        if state.starts_session(now_ms):
+            in_session = 0
+        context = self._order[:n_own]
+        own = self._own[context]
+        self._lengths[:] = 0
+        score_own(self._own, state.order, *scratch)
+        self._score_rules(own, in_session, scratch)
+        self._score_neighbours(own, in_session, state.user, scratch)
+        self._propose(own, scratch)
+        n = choose(
+            COLUMNS,
+            QUOTAS,
+            items.available,
+            self._lists,
+            self._lengths,
+            space.slots,
+            space.value,
+            space.found,
+            space.size,
+            self._chosen,
+        )
+        rows = self._chosen[:n]
+        category = knowledge.categories.numbers.get(asked or "", 0)
+        return self._fill(state, rows, context, in_session, now_ms, category)
+
+    def _score_rules(self, own: Slots, in_session: int, scratch: Scratch) -> None:
+        knowledge = self.knowledge
+        pairs, second, items = knowledge.pairs, knowledge.second, knowledge.items
+        score_rules(
+            own,
+            in_session,
+            knowledge.event,
+            knowledge.slow_half_life,
+            knowledge.config.fast_half_life,
+            pairs.partner,
+            pairs.weight,
+            pairs.total,
+            pairs.stamp,
+            items.generation,
+            *scratch,
+        )
+        if len(own) >= 2 and own[0] and own[1]:
+            score_second(
+                items.reference(int(own[1])),
+                items.reference(int(own[0])),
+                second.context,
+                second.total,
+                second.successor,
+                second.weight,
+                items.generation,
+                *scratch,
+            )
+
+    def _score_neighbours(self, own: Slots, in_session: int, user: int, scratch: Scratch) -> None:
+        knowledge = self.knowledge
+        users, items, sessions = knowledge.users, knowledge.items, knowledge.sessions
+        rarity = (1.0 / np.log(2.0 + items.events[own])).astype(np.float32)
+        slot = users.table.get(user or 1)
+        query = own[: max(in_session, min(3, len(own)))][:_SESSION_QUERY]
+        score_neighbours(
+            query,
+            _NEARNESS[: len(query)] * rarity[: len(query)],
+            knowledge.session,
+            int(users.session[slot]),
+            ws.SESSION_KNN,
+            _DEPTH_SESSION,
+            sessions.members,
+            sessions.size,
+            sessions.posted,
+            sessions.count,
+            sessions.overlap,
+            items.generation,
+            *scratch,
+        )
+        lists = users.lists
+        query = own[:_USER_QUERY]
+        score_neighbours(
+            query,
+            _FADING[: len(query)] * rarity[: len(query)],
+            len(lists.size) - 1,
+            slot or -1,
+            ws.USER_KNN,
+            _DEPTH_USER,
+            lists.members,
+            lists.size,
+            lists.posted,
+            lists.count,
+            lists.overlap,
+            items.generation,
+            *scratch,
+        )
+
+    def _propose(self, own: Slots, scratch: Scratch) -> None:
+        knowledge = self.knowledge
+        popularity, items, categories = knowledge.popularity, knowledge.items, knowledge.categories
+        propose(
+            own,
+            items.category,
+            popularity.leaders,
+            popularity.category_leaders,
+            categories.follower,
+            categories.weight,
+            knowledge.recent,
+            knowledge.event,
+            knowledge.fresh,
+            knowledge.met,
+            items.generation,
+            items.available,
+            self._lists,
+            self._lengths,
+            *scratch,
+        )
+
+    def _fill(
+        self, state: UserState, rows: Slots, context: Slots, in_session: int, now_ms: int, asked: int
+    ) -> Candidates:
+        """Compute the features of the chosen workspace rows."""
+        knowledge, space = self.knowledge, self.workspace
+        items, popularity, categories = knowledge.items, knowledge.popularity, knowledge.categories
+        slots = space.slots[rows]
+        features = self._features[: len(rows)]
+        score, total = popularity.score, popularity.total
+        if knowledge.event:
+            item_features(
+                slots,
+                now_ms,
+                knowledge.event,
+                score,
+                popularity.total,
+                popularity.category_score,
+                items.category,
+                items.price,
+                items.born_ms,
+                items.last_event,
+                items.events,
+                items.purchases,
+                items.repeats,
+                knowledge.price_mean,
+                len(items),
+                features,
+            )
+        repeats = state.repeats / (state.events + 3.0)
+        user_features(
+            rows,
+            slots,
+            space.value,
+            space.found,
+            now_ms // 1000,
+            state.events + 1,
+            self._own,
+            context,
+            in_session,
+            state.touched,
+            state.last,
+            state.count,
+            state.interval,
+            state.kinds,
+            repeats,
+            items.category,
+            items.price,
+            categories.follower,
+            categories.weight,
+            categories.total,
+            asked,
+            items.events,
+            items.repeats,
+            score,
+            total,
+            knowledge.content.vector,
+            features,
+        )
+        bought = len(context) > 0 and bool(state.kinds[context[0]] & 4)
+        length = 0 if state.starts_session(now_ms) else state.session_length
+        moment_features(length, state.gap_ms(now_ms) / 1000.0, state.events, repeats, 1.0 * bought, features)
+        return Candidates(slots, features, space.found[rows])

@@ -1,0 +1,110 @@
+"""kNN over recent sessions and over users: lists that share items with the query vote for their other items.
+
+VMIS-kNN (Kersbergen et al. 2022): postings are cut to the most recent lists, then the most similar of them vote.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.jit import kernel
+from models.retrieval.workspace import touch
+
+NEIGHBOURS = 80
+_CANDIDATES = 4096
+
+
+@kernel
+def score_neighbours(
+    query,
+    strength,
+    newest,
+    own,
+    column,
+    half_depth,
+    members,
+    list_size,
+    posted,
+    count,
+    overlap,
+    generation,
+    place,
+    slots,
+    value,
+    found,
+    size,
+):
+    """Let the 80 lists nearest to the query vote.
+
+    Parameters
+    ----------
+    query : int32, slots of the query's items.
+    strength : float32, weight of each.
+    newest : number of the newest list; older ones than fit the ring are gone.
+    own : number of the asker's own list, which does not vote.
+    half_depth : position from a list's end at which its votes weigh half.
+    overlap : float32[lists], zero; zero again on return.
+    """
+    lists = len(list_size)
+    length = members.shape[1]
+    candidates = np.empty(_CANDIDATES, np.int32)
+    n = 0
+    for i in range(len(query)):
+        slot = query[i]
+        if slot == 0 or strength[i] == 0:
+            continue
+        width = posted.shape[1]
+        for back in range(min(count[slot], width)):
+            number = posted[slot, (count[slot] - 1 - back) % width]
+            if number == own or number <= newest - lists:
+                continue
+            at = number % lists
+            if overlap[at] == 0:
+                if n == _CANDIDATES:
+                    continue
+                candidates[n] = at
+                n += 1
+            overlap[at] += strength[i]
+    kept = min(n, NEIGHBOURS)
+    # a heap of the best: its root is the weakest kept (ties: the one met first, that is the most recent, stays)
+    heap = np.empty(NEIGHBOURS, np.int32)
+    filled = 0
+    for i in range(n):
+        at = candidates[i]
+        if filled < kept:
+            j = filled
+            filled += 1
+            while j > 0 and overlap[heap[(j - 1) >> 1]] > overlap[at]:
+                heap[j] = heap[(j - 1) >> 1]
+                j = (j - 1) >> 1
+            heap[j] = at
+        elif overlap[at] > overlap[heap[0]]:
+            j = 0
+            while True:
+                child = 2 * j + 1
+                if child >= kept:
+                    break
+                if child + 1 < kept and overlap[heap[child + 1]] < overlap[heap[child]]:
+                    child += 1
+                if overlap[heap[child]] >= overlap[at]:
+                    break
+                heap[j] = heap[child]
+                j = child
+            heap[j] = at
+    norm = np.float32(1e-9)
+    for i in range(kept):
+        norm += overlap[heap[i]]
+    for i in range(kept):
+        at = heap[i]
+        vote = overlap[at] / norm
+        present = min(list_size[at], length)
+        for back in range(present):
+            reference = members[at, (list_size[at] - 1 - back) % length]
+            slot = reference & 0xFFFFFF
+            if slot == 0 or generation[slot] != reference >> 24:
+                continue
+            row = touch(slot, place, slots, value, found, size)
+            if row >= 0:
+                value[row, column] += vote * np.float32(half_depth / (half_depth + back))
+    for i in range(n):
+        overlap[candidates[i]] = 0

@@ -1,0 +1,216 @@
+"""The raw feature row of every candidate, in the order of `models.features.FEATURES`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.jit import kernel
+from models.retrieval import workspace as ws
+
+_FLOOR = 1e-6  # share of all events below which popularity is not told apart
+
+
+@kernel
+def rule(probability):
+    """Compress a probability."""
+    return np.log(1.0 + 50.0 * probability)
+
+
+@kernel
+def lift(probability, share):
+    """How many times more probable than by its share of events, log, 0 without evidence, at most 6."""
+    if probability <= 0:
+        return 0.0
+    return min(max(np.log(probability / (share + 1e-4)), -2.0), 6.0)
+
+
+@kernel
+def item_features(
+    slots, now_ms, event, score, total, category_score, category, price, born_ms, last_event, events, purchases, repeats,
+    price_mean, catalogue, out,
+):  # fmt: skip
+    """Fill the columns that depend on the item alone; `score`, `total` are those of `Popularity`, of one scale each."""
+    everything = max(total[2], 1e-9)
+    for i in range(len(slots)):
+        slot = slots[i]
+        fast = score[slot, 0] / max(total[0], 1e-9)
+        mid = score[slot, 1] / max(total[1], 1e-9)
+        slow = score[slot, 2] / everything
+        start = score[slot, 3] / max(total[3], 1e-9)
+        c = category[slot]
+        seen = events[slot]
+        row = out[i]
+        row[0] = np.log(slow + _FLOOR)
+        row[1] = np.log(mid + _FLOOR)
+        row[2] = np.log(fast + 1e-5)
+        row[3] = np.log((fast + 2e-4) / (mid + 2e-4))
+        row[4] = np.log((mid + 2e-5) / (slow + 2e-5))
+        row[5] = np.log(start + _FLOOR)
+        row[6] = np.log(score[slot, 2] / max(category_score[c], 1e-9) + 1e-4) if c > 0 else row[0]
+        row[7] = np.log1p(event - last_event[slot])
+        row[8] = np.log1p(max(now_ms - born_ms[slot], 0) / 3_600_000)
+        row[9] = np.log1p(seen)
+        row[10] = purchases[slot] / (seen + 1)
+        row[40] = repeats[slot] / (seen + 3)
+        row[46] = np.log(category_score[c] / everything + 1e-4) if c > 0 else -4.0
+        row[50] = price[slot] - price_mean if price[slot] == price[slot] else 0.0
+        row[52] = 1.0 / (1.0 + seen)
+        row[58] = np.log1p(catalogue)
+
+
+@kernel
+def user_features(
+    rows, slots, value, found, now_s, user_event, own, context, in_session, touched, last, count, interval, kinds,
+    user_repeats, category, price, follower, follower_weight, follower_total, asked, events, repeats, score, total,
+    vector, out,
+):  # fmt: skip
+    """Fill the columns that depend on the user.
+
+    Parameters
+    ----------
+    rows : workspace row of each candidate.
+    own, context, in_session : from `locate`.
+    user_event : number of the user's next event.
+    touched, last, count, interval, kinds : of the user's record, by position.
+    asked : category of the request, 0 for none.
+    """
+    n_own = len(context)
+    # what the user likes: shares of categories, usual price, content of the latest items
+    likes_category = np.zeros(n_own, np.int32)
+    likes = np.zeros(n_own, np.float32)
+    likes_session = np.zeros(n_own, np.float32)
+    kinds_of = 0
+    all_likes = 1e-9
+    session_likes = 1e-9
+    usual_price = 0.0
+    priced = 1e-9
+    all_counts = 1e-9
+    profile = np.zeros(vector.shape[1], np.float32)
+    for i in range(n_own):
+        position = context[i]
+        slot = own[position]
+        strength = count[position] * 0.97 ** (user_event - touched[position])
+        all_counts += strength
+        if slot == 0:
+            continue
+        if price[slot] == price[slot]:
+            usual_price += strength * price[slot]
+            priced += strength
+        if i < 5:
+            for d in range(len(profile)):
+                profile[d] += vector[slot, d] / (i + 1)
+        c = category[slot]
+        if c > 0:
+            at = -1
+            for j in range(kinds_of):
+                if likes_category[j] == c:
+                    at = j
+            if at < 0:
+                at = kinds_of
+                likes_category[at] = c
+                kinds_of += 1
+            likes[at] += strength
+            all_likes += strength
+            if i < in_session:
+                likes_session[at] += 1.0
+                session_likes += 1.0
+    usual_price /= priced
+    norm = np.float32(1e-9)
+    for d in range(len(profile)):
+        norm += profile[d] * profile[d]
+    profile /= np.sqrt(norm)
+    last_slot = own[context[0]] if n_own > 0 else 0
+    last_category = category[last_slot]
+    everything = max(total[2], 1e-9)
+    for i in range(len(rows)):
+        slot = slots[i]
+        v = value[rows[i]]
+        share = score[slot, 2] / everything
+        row = out[i]
+        row[11] = rule(v[ws.NEXT_LAST])
+        row[12] = lift(v[ws.NEXT_LAST], share)
+        row[13] = rule(v[ws.SLOW_LAST])
+        row[14] = rule(v[ws.FAST_LAST])
+        row[15] = rule(v[ws.CROSS_LAST])
+        row[16] = rule(v[ws.BACK_LAST])
+        row[17] = rule(v[ws.NEXT_RECENT])
+        row[18] = rule(v[ws.SLOW_RECENT])
+        row[19] = rule(v[ws.FAST_RECENT])
+        row[20] = lift(v[ws.SLOW_RECENT], share)
+        row[21] = rule(v[ws.CROSS_HISTORY])
+        row[22] = lift(v[ws.CROSS_HISTORY], share)
+        row[23] = rule(v[ws.SECOND])
+        row[24] = v[ws.OWN_NEXT]
+        row[25] = rule(v[ws.SESSION_KNN])
+        row[26] = lift(v[ws.SESSION_KNN], share)
+        row[27] = rule(v[ws.USER_KNN])
+        row[28] = lift(v[ws.USER_KNN], share)
+        row[29:40] = 0
+        row[41] = 0
+        position = int(v[ws.OWN]) - 1
+        if position >= 0:
+            strength = count[position] * 0.97 ** (user_event - touched[position])
+            since_s = max(now_s - last[position], 0)
+            rank = n_own
+            for j in range(n_own):
+                if context[j] == position:
+                    rank = j
+                    break
+            row[29] = 1.0
+            row[30] = np.log1p(strength)
+            row[31] = strength / all_counts
+            row[32] = 1.0 / (user_event - touched[position])
+            row[33] = 1.0 / (1.0 + rank)
+            row[34] = np.log1p(since_s / 3600.0)
+            row[35] = 1.0 if kinds[position] & 4 else 0.0
+            row[36] = 1.0 if rank < in_session else 0.0
+            row[37] = 1.0 if rank == 0 else 0.0
+            row[38] = user_repeats
+            row[39] = repeats[slot] / (events[slot] + 3.0)
+            if interval[position] > 0:
+                row[41] = min(max((8.0 * np.log2(1.0 + since_s) - interval[position]) / 16.0, -3.0), 3.0)
+        c = category[slot]
+        row[42] = 1.0 if c > 0 and c == last_category else 0.0
+        row[43] = 0
+        row[44] = 0
+        row[45] = 0
+        if c > 0:
+            for j in range(kinds_of):
+                if likes_category[j] == c:
+                    row[43] = likes[j] / all_likes
+                    row[44] = likes_session[j] / session_likes
+                    break
+            if last_category > 0:
+                for j in range(follower.shape[1]):
+                    if follower[last_category, j] == c:
+                        row[45] = rule(follower_weight[last_category, j] / (follower_total[last_category] + 1.0))
+                        break
+        row[47] = 1.0 if asked > 0 and c == asked else 0.0
+        row[48] = 0
+        row[49] = 0
+        if price[slot] == price[slot]:
+            if last_slot > 0 and price[last_slot] == price[last_slot]:
+                row[48] = abs(price[slot] - price[last_slot])
+            if priced > 0.5:
+                row[49] = abs(price[slot] - usual_price)
+        similar = np.float32(0)
+        for d in range(len(profile)):
+            similar += profile[d] * vector[slot, d]
+        row[51] = similar
+        bits = found[rows[i]] & ((1 << 30) - 1)
+        number = 0
+        while bits:
+            number += 1
+            bits &= bits - 1
+        row[59] = number
+
+
+@kernel
+def moment_features(session_length, gap_s, user_events, user_repeats, last_bought, out):
+    """Fill the columns that are the same for all candidates."""
+    for i in range(len(out)):
+        out[i, 53] = np.log1p(session_length)
+        out[i, 54] = np.log1p(gap_s)
+        out[i, 55] = np.log1p(user_events)
+        out[i, 56] = user_repeats
+        out[i, 57] = last_bought

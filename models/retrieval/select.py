@@ -1,0 +1,145 @@
+"""From everything touched to the candidates: two rounds of quotas over the sources, the rest from slow popularity."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.jit import kernel
+from models.knowledge.popularity import FAST_LIST, MID_LIST, SLOW_LIST, START_LIST
+from models.retrieval import workspace as ws
+from models.retrieval.workspace import touch
+
+CANDIDATES = 256
+DEEPEST = 160
+
+SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two rounds, workspace column or -1
+    ("own", 15, 40, -1),
+    ("pop_fast", 20, 70, -1),
+    ("pop_mid", 40, 70, -1),
+    ("pop_slow", 20, 70, -1),
+    ("pop_start", 10, 30, -1),
+    ("recent", 10, 40, -1),
+    ("category_user", 20, 40, -1),
+    ("category_next", 10, 20, -1),
+    ("fresh", 6, 20, -1),
+    ("second_order", 12, 12, ws.SECOND),
+    ("own_next", 12, 12, ws.OWN_NEXT),
+    ("next_last", 20, 40, ws.NEXT_LAST),
+    ("slow_recent", 25, 60, ws.SLOW_RECENT),
+    ("fast_recent", 15, 40, ws.FAST_RECENT),
+    ("cross_history", 25, 60, ws.CROSS_HISTORY),
+    ("back_history", 10, 40, ws.BACK_HISTORY),
+    ("session_knn", 40, 80, ws.SESSION_KNN),
+    ("user_knn", 40, 80, ws.USER_KNN),
+    ("fill", 0, DEEPEST, -1),
+)
+"""The retrievers; at most 30, one bit each."""
+
+QUOTAS = np.array([[first for _, first, _, _ in SOURCES], [second for _, _, second, _ in SOURCES]])
+COLUMNS = np.array([column for *_, column in SOURCES])
+OWN, POP_FAST, POP_MID, POP_SLOW, POP_START, RECENT, CATEGORY_USER, CATEGORY_NEXT, FRESH = range(9)
+FILL = len(SOURCES) - 1
+TAKEN = 1 << 30
+
+
+@kernel
+def offer(source, slot, allowed, lists, lengths, place, slots, value, found, size):
+    """Enter a slot as the next proposal of a source that has no column in the workspace."""
+    n = lengths[source]
+    if slot == 0 or not allowed[slot] or n == lists.shape[1]:
+        return
+    row = touch(slot, place, slots, value, found, size)
+    if row >= 0:
+        lists[source, n] = row
+        lengths[source] = n + 1
+
+
+@kernel
+def propose(
+    own, category, leaders, category_leaders, follower, follower_weight, recent, event, fresh, met, generation, allowed,
+    lists, lengths, place, slots, value, found, size,
+):  # fmt: skip
+    """Enter what the sources without a column propose: the user's items, the leaders, the latest and the newest."""
+    for i in range(len(own)):
+        offer(OWN, own[i], allowed, lists, lengths, place, slots, value, found, size)
+    for i in range(leaders.shape[1]):
+        offer(POP_FAST, leaders[FAST_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
+        offer(POP_MID, leaders[MID_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
+        offer(POP_SLOW, leaders[SLOW_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
+        offer(POP_START, leaders[START_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
+        offer(FILL, leaders[SLOW_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
+    for i in range(min(event, len(recent))):
+        offer(RECENT, recent[(event - i) % len(recent)], allowed, lists, lengths, place, slots, value, found, size)
+    first = 0
+    second = 0
+    for i in range(len(own)):
+        c = category[own[i]]
+        if first == 0:
+            first = c
+        elif second == 0 and c != first:
+            second = c
+    for i in range(category_leaders.shape[1]):
+        for c in (first, second):
+            if c > 0:
+                slot = category_leaders[c, i]
+                offer(CATEGORY_USER, slot, allowed, lists, lengths, place, slots, value, found, size)
+    if first > 0:
+        at = np.argmax(follower_weight[first])
+        for i in range(category_leaders.shape[1]):
+            slot = category_leaders[follower[first, at], i]
+            offer(CATEGORY_NEXT, slot, allowed, lists, lengths, place, slots, value, found, size)
+    for i in range(min(met, len(fresh))):
+        reference = fresh[(met - 1 - i) % len(fresh)]
+        slot = reference & 0xFFFFFF
+        if generation[slot] == reference >> 24:
+            offer(FRESH, slot, allowed, lists, lengths, place, slots, value, found, size)
+
+
+@kernel
+def best(column, deepest, value, size, out):
+    """Rows with the highest positive values of a column, best first, into `out`; returns their number."""
+    n = 0
+    least = np.float32(0)
+    for row in range(size[0]):
+        score = value[row, column]
+        if score <= least:
+            continue
+        at = n if n < deepest else deepest - 1
+        while at > 0 and value[out[at - 1], column] < score:
+            out[at] = out[at - 1]
+            at -= 1
+        out[at] = row
+        if n < deepest:
+            n += 1
+        if n == deepest:
+            least = value[out[deepest - 1], column]
+    return n
+
+
+@kernel
+def choose(columns, quotas, allowed, lists, lengths, slots, value, found, size, chosen):
+    """Fill `chosen` with workspace rows by two rounds of quotas; returns their number.
+
+    Parameters
+    ----------
+    columns : int64[sources], the workspace column of a source, -1 where its proposals are in `lists`.
+    quotas : int64[2, sources].
+    found : receives the bits of the sources that proposed each row within their second quota.
+    """
+    sources = len(columns)
+    for source in range(sources):
+        if columns[source] >= 0:
+            lengths[source] = best(columns[source], quotas[1, source], value, size, lists[source])
+    n = 0
+    for turn in range(2):
+        for source in range(sources):
+            for i in range(min(lengths[source], quotas[turn, source])):
+                row = lists[source, i]
+                if not allowed[slots[row]]:
+                    continue
+                found[row] |= 1 << source
+                if found[row] & TAKEN == 0 and n < len(chosen):
+                    found[row] |= TAKEN
+                    chosen[n] = row
+                    n += 1
+    return n
