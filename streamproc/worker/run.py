@@ -16,8 +16,8 @@ from streamproc import topics
 from streamproc.engine import Broadcast, Engine, InputRecord
 from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
-from streamproc.settings import Settings
 from streamproc.recommending import recommender_config
+from streamproc.settings import Settings
 from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.processor import WorkerProcessor
 
@@ -54,7 +54,7 @@ async def _serve(settings: Settings) -> None:
         processor,
         on_commit=lambda stats: metrics.committed(stats.seconds),
     )
-    metrics.watch(lag=engine.lag, items=lambda: recommender.items)
+    metrics.watch(lag=engine.lag, items=lambda: len(recommender.knowledge.items))
     http = HttpServer(settings.http_host, settings.worker_http_port, registry, lambda: True, lambda: engine.ready)
     catalogue = Broadcast(settings, shared.catalogue_topics)
     log_of_interactions = Broadcast(settings, shared.interaction_topics)
@@ -63,7 +63,7 @@ async def _serve(settings: Settings) -> None:
         # Items are best known before they are met.
         for reader in (catalogue, log_of_interactions):
             await asyncio.to_thread(shared.apply, await reader.catch_up())
-        log.info("caught up: %d items, serving base version %d", recommender.items, shared.serving)
+        log.info("caught up: %d items, serving base version %d", len(recommender.knowledge.items), shared.serving)
         followers = [_follow(reader, shared, processor) for reader in (catalogue, log_of_interactions)]
         await _until_stopped(engine, followers)
 
