@@ -142,9 +142,11 @@ def decode(model: type[R], raw: bytes | None, *, max_bytes: int = MAX_RECORD_BYT
     if len(raw) > max_bytes:
         raise RecordError("too_large", f"{len(raw)} bytes, at most {max_bytes} are allowed")
     try:
-        return model.model_validate_json(raw)
+        # `model_validate_json` without its layer of Python, which is a third of the time of a click.
+        record: R = model.__pydantic_validator__.validate_json(raw)
     except ValidationError as error:
         raise _record_error(error) from None
+    return record
 
 
 def encode(record: Record) -> bytes:
