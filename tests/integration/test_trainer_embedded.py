@@ -11,6 +11,7 @@ import aiohttp
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer
+from click.testing import CliRunner, Result
 
 from models.base import F, initial_parameters
 from models.learner import BaseLearner
@@ -20,6 +21,7 @@ from schemas.training import TrainingExample, decode_example, encode_example
 from streamproc import topics
 from streamproc.artefacts import load
 from streamproc.brokers.embedded import EmbeddedBroker
+from streamproc.cli import main
 from streamproc.engine.broadcast import Broadcast
 from streamproc.settings import Settings
 from streamproc.trainer import Trainer, training
@@ -162,3 +164,55 @@ async def test_a_command_makes_a_meta_update_and_evidence_does_not(settings: Set
     assert len(metas) == 1
     assert metas[0].reason.startswith("trigger relative_hit_rate (0.100 -> 0.200) from w")
     assert metas[0].metrics["meta_users"] == 40
+
+
+async def test_rollback_by_command_is_followed_by_the_trainer(settings: Settings) -> None:
+    rng = np.random.default_rng(2)
+    async with running(settings) as trainer:
+        await send(settings, "training-examples", [example(rng, number) for number in range(400)])
+        await until(settings, lambda log: log.serving_version >= 3)
+        result = await asyncio.to_thread(invoke, settings, "rollback", "1")
+        assert (result.exit_code, result.output) == (
+            0,
+            "version 1 serves: rolled back by command, version 3 served before\n",
+        )
+        await until_metric(trainer, "streamproc_published_version 1.0")
+        await send(settings, "training-examples", [example(rng, number) for number in range(400, 600)])
+        versions = await until(settings, lambda log: log.serving_version >= 4)
+    assert versions.records[3].verdict == "rolled_back"
+    assert versions.records[4].parent == 1
+    listed = await asyncio.to_thread(invoke, settings, "list")
+    lines = [line.split() for line in listed.output.splitlines()]
+    assert [line[0] for line in lines] == ["version", *(str(v) for v in range(len(lines) - 1))]
+    assert lines[4][2:4] == ["refresh", "rolled_back"]
+
+
+async def test_rollback_says_what_is_wrong_in_one_line(settings: Settings) -> None:
+    nothing = await asyncio.to_thread(invoke, settings, "rollback")
+    assert nothing.exit_code == 2
+    assert nothing.output == "Error: there is nothing to go back to from version 0: it is the built-in one\n"
+    rng = np.random.default_rng(3)
+    async with running(settings):
+        await send(settings, "training-examples", [example(rng, number) for number in range(120)])
+        await until(settings, lambda log: log.serving_version == 1)
+    unknown = await asyncio.to_thread(invoke, settings, "rollback", "77")
+    assert (unknown.exit_code, unknown.output.count("\n")) == (2, 1)
+    assert "version 77 is not kept" in unknown.output
+    back = await asyncio.to_thread(invoke, settings, "rollback", "0")
+    assert back.output.startswith("version 0 serves")
+    assert (await published(settings)).serving_version == 0
+
+
+def invoke(settings: Settings, *arguments: str) -> Result:
+    changed = settings.model_dump(exclude_defaults=True, exclude={"worker_id"}, mode="json")
+    flags = [part for name, value in changed.items() for part in ("--set", f"{name}={value}")]
+    return CliRunner().invoke(main, ["models", *arguments, *flags])
+
+
+async def until_metric(trainer: Trainer, line: str) -> None:
+    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"http://127.0.0.1:{trainer.http.port}/metrics") as answer:
+                if line in (await answer.text()).splitlines():
+                    return
+            await asyncio.sleep(0.05)

@@ -1,0 +1,111 @@
+"""What an operator may do to the versions: look at them, go back to one, ask for a meta-update."""
+
+from __future__ import annotations
+
+import time
+
+from aiokafka import AIOKafkaProducer
+
+from models.base import initial_parameters
+from schemas.knowledge import ModelUpdate
+from schemas.outputs import DriftSignal
+from schemas.record import encode
+from streamproc import artefacts
+from streamproc.connection import aiokafka_options
+from streamproc.engine.broadcast import Broadcast
+from streamproc.errors import StreamprocError
+from streamproc.settings import Settings
+from streamproc.trainer.versions import POINTER_KEY, VersionLog, record_key
+
+
+class VersionError(StreamprocError):
+    """A version that cannot be gone back to."""
+
+    exit_code = 2
+
+
+async def read_versions(settings: Settings) -> VersionLog:
+    """Read all of `model-updates`."""
+    versions = VersionLog()
+    async with Broadcast(settings, [settings.topic("model-updates")]) as updates:
+        for record in await updates.catch_up():
+            versions.apply(record.key, record.value)
+    return versions
+
+
+async def roll_back(settings: Settings, version: int | None = None) -> ModelUpdate:
+    """Put an older version into service; workers and trainer follow as soon as they read it.
+
+    Parameters
+    ----------
+    version
+        Which one; None: the parent of the version in service. 0 is the built-in one.
+
+    Returns
+    -------
+    The new pointer.
+
+    Raises
+    ------
+    VersionError
+        There is no such version, or it serves already.
+    ArtefactError
+        Its artefact is missing or damaged; nothing was changed.
+    """
+    versions = await read_versions(settings)
+    pointer, serving = versions.pointer, versions.serving_version
+    target = versions.parent_in_service() if version is None else version
+    if pointer is None or target is None:
+        raise VersionError(f"there is nothing to go back to from version {serving}: it is the built-in one")
+    if target == serving:
+        raise VersionError(f"version {target} serves already")
+    now = time.time_ns() // 1_000_000
+    restored = _record_of(versions, target, settings, now)
+    artefacts.load(restored.uri, restored.sha256)
+    reason = f"rolled back by command, version {serving} served before"
+    changes = {"verdict": "rolled_back", "kind": "rollback", "serving": True, "reason": reason, "created_ms": now}
+    rolled_back = restored.model_copy(update=changes)
+    written = [(record_key(target), restored.model_copy(update={"serving": True})), (POINTER_KEY, rolled_back)]
+    if left := versions.records.get(serving):
+        reason = f"rolled back to {target} by command; before: {left.reason}"[:1_024]
+        left = left.model_copy(update={"verdict": "rolled_back", "serving": False, "reason": reason})
+        written.insert(0, (record_key(serving), left))
+    async with AIOKafkaProducer(**aiokafka_options(settings), enable_idempotence=True) as producer:
+        for key, update in written:
+            await producer.send_and_wait(settings.topic("model-updates"), encode(update), key=key)
+    return rolled_back
+
+
+def _record_of(versions: VersionLog, version: int, settings: Settings, now: int) -> ModelUpdate:
+    if version in versions.records:
+        return versions.records[version]
+    if version != 0:
+        kept = ", ".join(str(update.version) for update in versions.kept())
+        raise VersionError(f"version {version} is not kept; these are: 0, {kept}")
+    uri, digest = artefacts.save(initial_parameters(), settings.artefacts)
+    return ModelUpdate(
+        version=0,
+        uri=uri,
+        sha256=digest,
+        verdict="promoted",
+        reason="built in",
+        created_ms=now,
+        kind="initial",
+        serving=True,
+    )
+
+
+async def ask_for_update(settings: Settings) -> None:
+    """Ask the trainer for a meta-update now."""
+    signal = DriftSignal(
+        name="meta-update",
+        timestamp_ms=time.time_ns() // 1_000_000,
+        detector="operator",
+        worker="command line",
+        kind="command",
+        before=0.0,
+        after=0.0,
+        window=0,
+    )
+    async with AIOKafkaProducer(**aiokafka_options(settings), enable_idempotence=True) as producer:
+        await producer.send_and_wait(settings.topic("drift-signals"), encode(signal), key=signal.name.encode())
