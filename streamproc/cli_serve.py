@@ -1,5 +1,7 @@
 """`streamproc worker` and `streamproc trainer`."""
 
+import logging
+
 import click
 
 from streamproc.cli_options import with_settings
@@ -15,6 +17,7 @@ def worker(settings: Settings) -> None:
     """
     from streamproc.worker import run_worker  # noqa: PLC0415  # pulls in numba and Faust
 
+    log_to_stderr(settings)
     run_worker(settings)
 
 
@@ -27,4 +30,10 @@ def trainer(settings: Settings) -> None:
     """
     from streamproc.trainer import run_trainer  # noqa: PLC0415  # pulls in torch
 
+    log_to_stderr(settings)
     run_trainer(settings)
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """Log lines with time and origin, from the level that the settings name."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
