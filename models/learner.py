@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.base import BaseParameters
+from models.cadence import Cadence
 from models.listwise import AveragedAdam, ListwiseNet, Parts
 from models.meta import MetaConfig, MetaReport, Start, Windows, meta_learn, rollout
 from models.replay import Examples, ExampleStore
@@ -90,7 +91,7 @@ class BaseLearner:
         self._book = ScalerBook()
         self._store = ExampleStore(config.store, config.replay_ring, config.rows, self._features)
         self._moments = RunningMoments(_scaler(initial))
-        self._cadence = _Cadence(config.publish_every, ramp=initial.version == 0)
+        self._cadence = Cadence(config.publish_every, ramp=initial.version == 0)
         self._fresh = 0  # learned from since the last step
         self._start(initial)
 
@@ -272,25 +273,6 @@ class BaseLearner:
         self._like = replace(self._like, mean=mean, std=std)
         # What is published is float32: learn in exactly that scaler.
         self._scaler = _scaler(self._like)
-
-
-class _Cadence:
-    """When to publish: at 100, 200 ... 500 examples, then with gaps growing by a quarter up to `every`."""
-
-    def __init__(self, every: int, ramp: bool) -> None:
-        self._every = every
-        self._gap = min(100.0, every) if ramp else float(every)
-        self._next = self._gap
-
-    def due(self, learned: int) -> bool:
-        return learned >= self._next
-
-    def published(self, learned: int) -> None:
-        if learned < self._next:
-            return  # published early, on an alarm: the ramp goes on as planned
-        if learned >= 500:
-            self._gap = min(self._gap * 1.25, self._every)
-        self._next = learned + self._gap
 
 
 def _scaler(parameters: BaseParameters) -> Scaler:
