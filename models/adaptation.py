@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from models.base import BaseParameters
 from models.features import LAYOUT, F
 from models.interaction import Interaction
+from models.jit import kernel
 from models.knowledge.arrays import spread
 from models.rank import softmax
 from models.user_state import UserState
-from schemas.training import Moments, TrainingExample, quantise
+from schemas.training import FEATURE_SCALE, Moments, TrainingExample
 
 Floats = NDArray[np.float32]
 
@@ -65,19 +66,11 @@ def example(
     x : float32[n, F], standardised.
     seed : of the draw, a function of the event.
     """
-    n = len(scores)
-    if n < 2:
+    if len(scores) < 2:
         return None
-    shares = softmax(scores).astype(np.float64)
-    shares[row] = 0.0
-    proposal = 0.5 * shares / max(shares.sum(), 1e-12) + 0.5 / (n - 1)
-    proposal[row] = 0.0
-    proposal /= proposal.sum()
-    rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = np.searchsorted(np.cumsum(proposal), rng.random(NEGATIVES)).clip(0, n - 1)
-    drawn = drawn[drawn != row]
-    correction = np.zeros(len(drawn) + 1, np.float16)
-    correction[1:] = -np.log(NEGATIVES * proposal[drawn])
+    correction = np.zeros(NEGATIVES + 1, np.float32)
+    features = np.empty((NEGATIVES + 1, F), np.int8)
+    draw(x, softmax(scores), row, np.uint64(seed), correction, features)
     return TrainingExample(
         layout=LAYOUT,
         event_type=int(event.event_type),
@@ -86,9 +79,42 @@ def example(
         base_version=base.version,
         partition=source[0],
         offset=source[1],
-        correction=correction,
-        features=quantise(x[np.r_[row, drawn]]),
+        correction=correction.astype(np.float16),
+        features=features,
     )
+
+
+@kernel
+def draw(x, shares, row, seed, correction, features):
+    """Fill `correction` and `features` with the positive and the negatives drawn.
+
+    Draw number i takes the point (i + u_i) / m of the proposal's distribution function: stratified, so that no part of
+    the candidates is left out by chance.
+    """
+    n = len(shares)
+    total = np.float64(1e-12)
+    for i in range(n):
+        if i != row:
+            total += shares[i]
+    for f in range(x.shape[1]):
+        features[0, f] = np.int8(np.rint(x[row, f] * np.float32(FEATURE_SCALE)))
+    drawn = len(correction) - 1
+    passed = 0.0
+    at = -1
+    share = 0.0
+    for i in range(drawn):
+        seed = spread(seed + np.uint64(0x9E3779B97F4A7C15))
+        point = (i + np.float64(seed >> np.uint64(11)) / 9007199254740992.0) / drawn
+        while at < 0 or (passed < point and at < n - 1):
+            at += 1
+            share = 0.0 if at == row else 0.5 * shares[at] / total + 0.5 / (n - 1)
+            passed += share
+        if share == 0.0:  # rounding left the last point behind the positive at the end of the list
+            at = n - 2
+            share = 0.5 * shares[at] / total + 0.5 / (n - 1)
+        correction[i + 1] = -np.log(drawn * share)
+        for f in range(x.shape[1]):
+            features[i + 1, f] = np.int8(np.rint(x[at, f] * np.float32(FEATURE_SCALE)))
 
 
 def seed_of(event: Interaction, events: int) -> int:

@@ -79,9 +79,11 @@ class Retriever:
         n = choose(
             COLUMNS,
             QUOTAS,
+            knowledge.popularity.leaders,
             items.available,
             self._lists,
             self._lengths,
+            space.place,
             space.slots,
             space.value,
             space.found,
@@ -163,6 +165,7 @@ class Retriever:
         knowledge = self.knowledge
         popularity, items, categories = knowledge.popularity, knowledge.items, knowledge.categories
         propose(
+            QUOTAS[1],
             own,
             items.category,
             popularity.leaders,

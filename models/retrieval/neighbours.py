@@ -103,7 +103,9 @@ def score_neighbours(
             slot = reference & 0xFFFFFF
             if slot == 0 or generation[slot] != reference >> 24:
                 continue
-            row = touch(slot, place, slots, value, found, size)
+            row = place[slot] - 1
+            if row < 0:
+                row = touch(slot, place, slots, value, found, size)
             if row >= 0:
                 value[row, column] += vote * np.float32(half_depth / (half_depth + back))
     for i in range(n):

@@ -84,9 +84,11 @@ def score_rules(
             target = reference & 0xFFFFFF
             if generation[target] != reference >> 24:
                 continue
-            at = touch(target, place, slots, value, found, size)
+            at = place[target] - 1
             if at < 0:
-                continue
+                at = touch(target, place, slots, value, found, size)
+                if at < 0:
+                    continue
             p_next = weight[slot, NEXT, j] * next_scale
             p_slow = weight[slot, SLOW, j] * slow_scale
             p_fast = weight[slot, FAST, j] * fast_scale

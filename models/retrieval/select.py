@@ -10,7 +10,7 @@ from models.retrieval import workspace as ws
 from models.retrieval.workspace import touch
 
 CANDIDATES = 256
-DEEPEST = 160
+DEEPEST = 80
 
 SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two rounds, workspace column or -1
     ("own", 15, 40, -1),
@@ -31,44 +31,40 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
     ("back_history", 10, 40, ws.BACK_HISTORY),
     ("session_knn", 40, 80, ws.SESSION_KNN),
     ("user_knn", 40, 80, ws.USER_KNN),
-    ("fill", 0, DEEPEST, -1),
 )
 """The retrievers; at most 30, one bit each."""
 
 QUOTAS = np.array([[first for _, first, _, _ in SOURCES], [second for _, _, second, _ in SOURCES]])
 COLUMNS = np.array([column for *_, column in SOURCES])
 OWN, POP_FAST, POP_MID, POP_SLOW, POP_START, RECENT, CATEGORY_USER, CATEGORY_NEXT, FRESH = range(9)
-FILL = len(SOURCES) - 1
 TAKEN = 1 << 30
 
 
 @kernel
 def offer(source, slot, allowed, lists, lengths, place, slots, value, found, size):
     """Enter a slot as the next proposal of a source that has no column in the workspace."""
-    n = lengths[source]
-    if slot == 0 or not allowed[slot] or n == lists.shape[1]:
+    if slot == 0 or not allowed[slot]:
         return
-    row = touch(slot, place, slots, value, found, size)
+    row = place[slot] - 1
+    if row < 0:
+        row = touch(slot, place, slots, value, found, size)
     if row >= 0:
-        lists[source, n] = row
-        lengths[source] = n + 1
+        lists[source, lengths[source]] = row
+        lengths[source] += 1
 
 
 @kernel
 def propose(
-    own, category, leaders, category_leaders, follower, follower_weight, recent, event, fresh, met, generation, allowed,
-    lists, lengths, place, slots, value, found, size,
+    quotas, own, category, leaders, category_leaders, follower, follower_weight, recent, event, fresh, met, generation,
+    allowed, lists, lengths, place, slots, value, found, size,
 ):  # fmt: skip
     """Enter what the sources without a column propose: the user's items, the leaders, the latest and the newest."""
-    for i in range(len(own)):
+    for i in range(min(len(own), quotas[OWN])):
         offer(OWN, own[i], allowed, lists, lengths, place, slots, value, found, size)
-    for i in range(leaders.shape[1]):
-        offer(POP_FAST, leaders[FAST_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
-        offer(POP_MID, leaders[MID_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
-        offer(POP_SLOW, leaders[SLOW_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
-        offer(POP_START, leaders[START_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
-        offer(FILL, leaders[SLOW_LIST, i], allowed, lists, lengths, place, slots, value, found, size)
-    for i in range(min(event, len(recent))):
+    for source, which in ((POP_FAST, FAST_LIST), (POP_MID, MID_LIST), (POP_SLOW, SLOW_LIST), (POP_START, START_LIST)):
+        for i in range(quotas[source]):
+            offer(source, leaders[which, i], allowed, lists, lengths, place, slots, value, found, size)
+    for i in range(min(event, quotas[RECENT])):
         offer(RECENT, recent[(event - i) % len(recent)], allowed, lists, lengths, place, slots, value, found, size)
     first = 0
     second = 0
@@ -78,17 +74,19 @@ def propose(
             first = c
         elif second == 0 and c != first:
             second = c
-    for i in range(category_leaders.shape[1]):
-        for c in (first, second):
-            if c > 0:
-                slot = category_leaders[c, i]
-                offer(CATEGORY_USER, slot, allowed, lists, lengths, place, slots, value, found, size)
     if first > 0:
-        at = np.argmax(follower_weight[first])
-        for i in range(category_leaders.shape[1]):
-            slot = category_leaders[follower[first, at], i]
+        for i in range(quotas[CATEGORY_USER] // 2):
+            offer(CATEGORY_USER, category_leaders[first, i], allowed, lists, lengths, place, slots, value, found, size)
+            if second > 0:
+                slot = category_leaders[second, i]
+                offer(CATEGORY_USER, slot, allowed, lists, lengths, place, slots, value, found, size)
+        next_category = follower[first, np.argmax(follower_weight[first])]
+        for i in range(quotas[CATEGORY_NEXT]):
+            slot = category_leaders[next_category, i]
             offer(CATEGORY_NEXT, slot, allowed, lists, lengths, place, slots, value, found, size)
     for i in range(min(met, len(fresh))):
+        if lengths[FRESH] == quotas[FRESH]:
+            break
         reference = fresh[(met - 1 - i) % len(fresh)]
         slot = reference & 0xFFFFFF
         if generation[slot] == reference >> 24:
@@ -117,8 +115,8 @@ def best(column, deepest, value, size, out):
 
 
 @kernel
-def choose(columns, quotas, allowed, lists, lengths, slots, value, found, size, chosen):
-    """Fill `chosen` with workspace rows by two rounds of quotas; returns their number.
+def choose(columns, quotas, leaders, allowed, lists, lengths, place, slots, value, found, size, chosen):
+    """Fill `chosen` with workspace rows by two rounds of quotas, the rest by popularity; returns their number.
 
     Parameters
     ----------
@@ -142,4 +140,15 @@ def choose(columns, quotas, allowed, lists, lengths, slots, value, found, size, 
                     found[row] |= TAKEN
                     chosen[n] = row
                     n += 1
+    for i in range(leaders.shape[1]):
+        slot = leaders[SLOW_LIST, i]
+        if n == len(chosen) or slot == 0:
+            break
+        row = place[slot] - 1
+        if row < 0:
+            row = touch(slot, place, slots, value, found, size)
+        if row >= 0 and allowed[slot] and found[row] & TAKEN == 0:
+            found[row] |= TAKEN
+            chosen[n] = row
+            n += 1
     return n
