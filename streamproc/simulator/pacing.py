@@ -70,12 +70,12 @@ class FollowBacklog:
     (0, 21)
     >>> before = pace.rate
     >>> pace.due(0.2, 390), pace.rate < before
-    (10, True)
+    (0, True)
     """
 
     _ADJUST_EVERY = 0.1  # seconds
 
-    def __init__(self, ceiling: float, target_seconds: float = 0.1, limit: int = 400) -> None:
+    def __init__(self, ceiling: float, target_seconds: float = 0.15, limit: int = 400) -> None:
         self._sender = FixedRate(min(200.0, ceiling))
         self._ceiling = ceiling
         self._target = target_seconds
@@ -92,7 +92,10 @@ class FollowBacklog:
             self._adjusted = now
         elif now - self._adjusted >= self._ADJUST_EVERY:
             self._adjusted = now
-            # The ten: at a low rate a single poll would look like a queue.
-            slow = waiting > self._target * self.rate + 10
-            self._sender.rate = min(max(self.rate * (0.85 if slow else 1.05), 10.0), self._ceiling)
-        return max(0, min(self._sender.due(now, waiting), self._limit - waiting))
+            rate = self.rate * (0.85 if waiting > self._good() else 1.05)
+            self._sender.rate = min(max(rate, 10.0), self._ceiling)
+        return max(0, min(self._sender.due(now, waiting), self._limit - waiting, round(2 * self._good()) - waiting))
+
+    def _good(self) -> float:
+        # The constant: at a low rate a single micro-batch would look like a queue.
+        return self._target * self.rate + 32

