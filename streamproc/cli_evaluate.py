@@ -1,0 +1,98 @@
+"""`streamproc evaluate`."""
+
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from streamproc.cli_options import with_settings
+from streamproc.settings import Settings
+
+
+@click.command()
+@click.argument("files", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N rows of each file only.")
+@click.option("--k", type=click.IntRange(1, 200), help="Length of the lists.  [default: the setting k]")
+@click.option("--summary", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the results here.")
+@click.option(
+    "--dump",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl.gz",
+    help="Write the list that stood before each row.",
+)
+@with_settings
+def evaluate(
+    *,
+    settings: Settings,
+    files: tuple[Path, ...],
+    limit: int | None,
+    k: int | None,
+    summary: Path | None,
+    dump: Path | None,
+) -> None:
+    """Measure recommendations on event files, without Kafka.
+
+    Every row first tests the list that stood before it, then teaches. Hit rate, MRR and NDCG at k are over the rows
+    after the first 10 %, beside those of baselines that learned from the same rows. Two runs give the same lists.
+
+    FILE is CSV (plain or gzip) or Parquet with timestamp_ms,user_id,item_id,event_type,category,price, sorted by time.
+    """
+    from streamproc.files import FileError, count_rows  # noqa: PLC0415
+
+    if dump and len(files) > 1:
+        raise click.UsageError("--dump takes the lists of one FILE")
+    for path in filter(None, (summary, dump)):
+        if not path.absolute().parent.is_dir():
+            raise FileError(f"cannot write {path}: no such folder")
+    counts = [count_rows(path) for path in files]
+    from streamproc.dump import Dump  # noqa: PLC0415
+    from streamproc.evaluating import evaluate_file, warm_up  # noqa: PLC0415  # torch and numba: after the quick checks
+    from streamproc.files import read_events  # noqa: PLC0415
+
+    for path in files:
+        next(read_events(path), None)  # a wrong header is told before the kernels are compiled
+    warm_up(settings)
+    results = []
+    for path, rows in zip(files, counts, strict=True):
+        with (
+            tqdm(total=min(limit or rows, rows), unit=" rows", desc=path.name, disable=None) as bar,
+            Dump(dump) if dump else nullcontext() as lists,
+        ):
+            results.append(evaluate_file(settings, path, k=k or settings.k, limit=limit, dump=lists, on_row=bar.update))
+    click.echo(table(results))
+    if summary:
+        content = results[0] if len(results) == 1 else {"files": results}
+        try:
+            summary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"cannot write {summary}: {error.strerror}") from None
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """Results for people: one block of lines for each file, the recommender first.
+
+    >>> scores = {"hr": 0.5, "mrr": 0.25, "ndcg": 0.3, "coverage": 1.0, "seconds_per_event": 0.0002}
+    >>> print(table([{"file": "a.csv", "k": 20, "scored_rows": 90, **scores, "baselines": {"popularity": scores}}]))
+    file   who                      HR@20  MRR@20  NDCG@20  coverage  ms/event
+    a.csv  streamproc (90 rows)     .5000   .2500    .3000    1.0000      .200
+    a.csv  popularity               .5000   .2500    .3000    1.0000      .200
+    """
+    k = results[0]["k"]
+    width = max(4, *(len(result["file"]) for result in results))
+    lines = [f"{'file':<{width}}  {'who':<22} {f'HR@{k}':>7} {f'MRR@{k}':>7} {f'NDCG@{k}':>8}  coverage  ms/event"]
+    for result in results:
+        parts = {f"streamproc ({result['scored_rows']} rows)": result, **result["baselines"]}
+        for who, scores in parts.items():
+            quality = f"{_short(scores['hr']):>7} {_short(scores['mrr']):>7} {_short(scores['ndcg']):>8}"
+            milliseconds = _short(scores["seconds_per_event"] * 1_000, 3)
+            coverage = _short(scores["coverage"])
+            lines.append(f"{result['file']:<{width}}  {who:<22} {quality}  {coverage:>8}  {milliseconds:>8}")
+    return "\n".join(lines)
+
+
+def _short(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}f}".removeprefix("0") if value < 1 else f"{value:.{digits}f}"
