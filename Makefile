@@ -10,6 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 TORCH_INDEX_URL ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 KAFKA_PORT ?= 9092
 KAFKA_DATA ?=
 
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint docs kafka compose-test clean
+.PHONY: help setup demo test lint bench docs kafka compose-test clean
 
 help:
 	@sed -n '/^[a-z-]*:.*## /s/:.*## /\t/p' Makefile | expand -t 16
@@ -44,6 +45,9 @@ lint: $(STAMP)  ## style, types, import layers, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/python -m streamproc.configuration_page --check
+
+bench: $(STAMP)  ## measure the worker, without a broker and on a real Kafka (BENCH_ARGS, try --help)
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 docs: $(STAMP)  ## write the generated files again
 	$(BIN)/python -m schemas.generate

@@ -1,0 +1,1 @@
+"""Benchmarks that a person runs: `make bench BENCH_ARGS="--help"`."""
