@@ -47,9 +47,9 @@ def kafka_broker() -> Iterator[KafkaBroker]:
 def unique_topics(request: pytest.FixtureRequest) -> Callable[[Settings], Settings]:
     """Return a function that gives settings topics and a consumer group which no other test uses."""
     test = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.name)[:40].strip("-")
-    name = f"{test}-{uuid.uuid4().hex[:8]}"
 
     def unique(settings: Settings) -> Settings:
+        name = f"{test}-{uuid.uuid4().hex[:8]}"
         return settings.model_copy(update={"topic_prefix": f"{name}.", "application_id": name})
 
     return unique

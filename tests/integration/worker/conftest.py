@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from streamproc import topics
 from streamproc.brokers.kafka import KafkaBroker
@@ -64,7 +63,12 @@ class Shop:
     def produce(self, events: list[tuple[str, str | None, bytes | None]]) -> None:
         """Send (topic, key, value) records with murmur2 partitioning, as Kafka's own producers do."""
         producer = Producer(
-            {**self._client, "partitioner": "murmur2_random", "message.max.bytes": 16_000_000, "linger.ms": 5}
+            {
+                **self._client,
+                "partitioner": "murmur2_random",
+                "message.max.bytes": 16_000_000,
+                "enable.idempotence": True,  # keeps the order of what is sent
+            }
         )
         for topic, key, value in events:
             producer.produce(self.settings.topic(topic), value, key)
@@ -90,21 +94,21 @@ class Shop:
 
     def lag(self) -> int:
         """Records of the input topics that the group has not committed."""
-        admin = AdminClient(self._client)
-        group = ConsumerGroupTopicPartitions(self.settings.application_id)
-        (future,) = admin.list_consumer_group_offsets([group]).values()
-        committed = {(tp.topic, tp.partition): tp.offset for tp in future.result().topic_partitions}
-        consumer = Consumer({**self._client, "group.id": "none"})
+        asked = [
+            TopicPartition(self.settings.topic(role), partition)
+            for role in INPUTS
+            for partition in range(self.settings.partitions)
+        ]
+        # Its group is asked for offsets only; it never subscribes, so it is no member.
+        consumer = Consumer({**self._client, "group.id": self.settings.application_id})
         try:
-            behind = 0
-            for role in INPUTS:
-                name = self.settings.topic(role)
-                for partition in range(self.settings.partitions):
-                    _, end = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
-                    behind += end - max(0, committed.get((name, partition), 0))
-            return behind
+            committed = {(tp.topic, tp.partition): tp.offset for tp in consumer.committed(asked, timeout=30)}
+            ends = {(tp.topic, tp.partition): consumer.get_watermark_offsets(tp, timeout=30)[1] for tp in asked}
+        except KafkaException:
+            return sys.maxsize  # a new broker has no group coordinator in its first seconds
         finally:
             consumer.close()
+        return sum(end - max(0, committed[place]) for place, end in ends.items())
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
         """Poll until a condition holds."""
