@@ -15,7 +15,7 @@ from schemas.record import decode
 from streamproc.brokers.embedded import PARTITIONS, EmbeddedBroker
 from streamproc.cli import main
 from streamproc.files import FileEvent
-from streamproc.replay import replay
+from streamproc.replay import Batches, replay
 from streamproc.settings import Settings
 from streamproc.topics import create
 
@@ -100,6 +100,21 @@ async def test_a_paced_replay_takes_its_time_and_carries_the_time_of_sending(set
     stamps = sorted(record.timestamp for records in (await everything(settings)).values() for record in records)
     assert clock - 1 <= stamps[0]
     assert stamps[-1] - stamps[0] >= 450
+
+
+async def test_a_rare_purchase_does_not_wait_for_its_batch_to_fill(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    whole, sent = Batches.flush, rows(3_500)
+
+    async def flush(batches: Batches) -> None:
+        flushed.append(1)
+        await whole(batches)
+
+    monkeypatch.setattr(Batches, "flush", flush)
+    assert await replay(settings, iter(sent)) == 3_500
+    assert len(flushed) == 3 + 1
 
 
 def test_the_command_reports_and_respects_its_limit(settings: Settings, tmp_path: Path) -> None:

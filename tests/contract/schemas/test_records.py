@@ -88,7 +88,12 @@ def test_bad_clicks_are_refused_with_a_reason(raw: bytes | None, kind: str, says
     assert says in caught.value.reason
 
 
-def test_the_reason_is_one_short_line_without_the_record() -> None:
+def test_any_reason_becomes_one_short_line() -> None:
+    assert RecordError("invalid", "a\n b\t c").reason == "a b c"
+    assert len(RecordError("invalid", "word " * 500).reason) == MAX_REASON_LENGTH
+
+
+def test_the_reason_does_not_quote_the_record() -> None:
     raw = json.dumps(
         {f"secret-{n}": n for n in range(50)} | {"user_id": "secret\nuser" * 90, "price": "secret"}
     ).encode()
