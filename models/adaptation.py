@@ -39,18 +39,49 @@ def adapt(state: UserState, base: BaseParameters, inputs: Floats, scores: Floats
     scores : float32[n], without fast weights.
     row : the candidate that the user chose.
     """
-    adapted = scores + inputs @ state.fast
-    shares = softmax(adapted)
-    if state.fast.any():
-        plain = softmax(scores)
-        gain = float(np.log(max(shares[row], 1e-9)) - np.log(max(plain[row], 1e-9)))
-        state.gate[0] = _GATE_MEMORY * state.gate[0] + gain
-        state.gate[1] = _GATE_MEMORY * state.gate[1] + 1
-    shares[row] -= 1
-    gradient = shares @ inputs
-    fast = np.float32(base.decay) * state.fast - base.step_sizes[event_type] * gradient
-    state.fast = np.clip(fast, -_LARGEST, _LARGEST).astype(np.float16).astype(np.float32)
+    gain = step(
+        inputs, scores, row, base.step_sizes[event_type], np.float32(base.decay), np.float32(_LARGEST), state.fast
+    )
+    state.gate[0] = _GATE_MEMORY * state.gate[0] + gain
+    state.gate[1] = _GATE_MEMORY * state.gate[1] + (gain != 0)
+    state.fast = state.fast.astype(np.float16).astype(np.float32)
     state.base_version = base.version
+
+
+@kernel
+def step(inputs, scores, row, step_sizes, decay, largest, fast):
+    """Move the fast weights by one gradient; returns by how many nats they had bettered the prediction."""
+    n, width = inputs.shape
+    shares = np.empty(n, np.float32)
+    highest_plain = np.float32(-np.inf)
+    highest = np.float32(-np.inf)
+    for i in range(n):
+        adapted = scores[i]
+        for f in range(width):
+            adapted += inputs[i, f] * fast[f]
+        shares[i] = adapted
+        highest = max(highest, adapted)
+        highest_plain = max(highest_plain, scores[i])
+    gain = (shares[row] - highest) - (scores[row] - highest_plain)
+    total = 0.0
+    total_plain = 0.0
+    for i in range(n):
+        shares[i] = np.exp(shares[i] - highest)
+        total += shares[i]
+        total_plain += np.exp(scores[i] - highest_plain)
+    gain += np.log(total_plain) - np.log(total)
+    gradient = np.zeros(width, np.float32)
+    for i in range(n):
+        error = np.float32(shares[i] / total)
+        if i == row:
+            error -= np.float32(1)
+        for f in range(width):
+            gradient[f] += error * inputs[i, f]
+    moved = False
+    for f in range(width):
+        moved = moved or fast[f] != 0
+        fast[f] = min(max(decay * fast[f] - step_sizes[f] * gradient[f], -largest), largest)
+    return gain if moved else 0.0
 
 
 def example(

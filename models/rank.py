@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base import BaseParameters, F
-from models.features import FEATURES
+from models.base import BaseParameters
+from models.features import FEATURES, F
 from models.jit import kernel
 
 Floats = NDArray[np.float32]
@@ -55,7 +55,23 @@ def softmax(scores: Floats) -> Floats:
 
 def top(scores: Floats, k: int) -> NDArray[np.int64]:
     """Positions of the k highest scores, best first; of equal scores the earlier position."""
-    return np.argsort(-scores, kind="stable")[:k]
+    best: NDArray[np.int64] = np.empty(min(k, len(scores)), np.int64)
+    highest(scores, best)
+    return best
+
+
+@kernel
+def highest(scores, best):
+    """Fill `best` by insertion: most candidates fail at the first comparison."""
+    k = len(best)
+    for i in range(len(scores)):
+        if i >= k and scores[i] <= scores[best[k - 1]]:
+            continue
+        at = min(i, k - 1)
+        while at > 0 and scores[best[at - 1]] < scores[i]:
+            best[at] = best[at - 1]
+            at -= 1
+        best[at] = i
 
 
 @kernel

@@ -205,8 +205,8 @@ class Recommender:
                 scores = plain + inputs @ state.fast
             best = top(scores, k)
             items = [names[at] for at in candidates.slots[best].tolist()]
-            hits = np.flatnonzero(candidates.slots == slot) if slot else ()
-            if len(hits):
+            hits = np.flatnonzero(candidates.slots == slot)
+            if slot and len(hits):
                 row = int(hits[0])
                 rank = _rank_of(row, best)
                 log_loss = float(-np.log(max(softmax(scores)[row], 1e-12)))

@@ -91,7 +91,7 @@ def learn_second(before, last, reference, context, total, successor, weight):
     if at < 0:
         return 0
     total[at] += 1
-    weakest = 0
+    weakest = np.int64(0)
     for i in range(SUCCESSORS):
         if successor[at, i] == reference or successor[at, i] == 0:
             successor[at, i] = reference

@@ -75,7 +75,7 @@ class Retriever:
         score_own(self._own, state.order, *scratch)
         self._score_rules(own, in_session, scratch)
         self._score_neighbours(own, in_session, state.user, scratch)
-        self._propose(own, scratch)
+        self._propose(own)
         n = choose(
             COLUMNS,
             QUOTAS,
@@ -161,7 +161,7 @@ class Retriever:
             *scratch,
         )
 
-    def _propose(self, own: Slots, scratch: Scratch) -> None:
+    def _propose(self, own: Slots) -> None:
         knowledge = self.knowledge
         popularity, items, categories = knowledge.popularity, knowledge.items, knowledge.categories
         propose(
@@ -177,10 +177,8 @@ class Retriever:
             knowledge.fresh,
             knowledge.met,
             items.generation,
-            items.available,
             self._lists,
             self._lengths,
-            *scratch,
         )
 
     def _fill(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import kernel
+from models.jit import kernel, log
 from models.retrieval import workspace as ws
 
 _FLOOR = 1e-6  # share of all events below which popularity is not told apart
@@ -13,21 +13,21 @@ _FLOOR = 1e-6  # share of all events below which popularity is not told apart
 @kernel
 def rule(probability):
     """Compress a probability."""
-    return np.log(1.0 + 50.0 * probability)
+    return log(np.float32(1) + np.float32(50) * probability) if probability > 0 else np.float32(0)
 
 
 @kernel
 def lift(probability, share):
     """How many times more probable than by its share of events, log, 0 without evidence, at most 6."""
     if probability <= 0:
-        return 0.0
-    return min(max(np.log(probability / (share + 1e-4)), -2.0), 6.0)
+        return np.float32(0)
+    return min(max(log(probability / (share + np.float32(1e-4))), np.float32(-2)), np.float32(6))
 
 
 @kernel
 def item_features(
-    slots, now_ms, event, score, total, category_score, category, price, born_ms, last_event, events, purchases, repeats,
-    price_mean, catalogue, out,
+    slots, now_ms, event, score, total, category_score, category, price, born_ms, last_event, events, purchases,
+    repeats, price_mean, catalogue, out,
 ):  # fmt: skip
     """Fill the columns that depend on the item alone; `score`, `total` are those of `Popularity`, of one scale each."""
     everything = max(total[2], 1e-9)
@@ -40,22 +40,22 @@ def item_features(
         c = category[slot]
         seen = events[slot]
         row = out[i]
-        row[0] = np.log(slow + _FLOOR)
-        row[1] = np.log(mid + _FLOOR)
-        row[2] = np.log(fast + 1e-5)
-        row[3] = np.log((fast + 2e-4) / (mid + 2e-4))
-        row[4] = np.log((mid + 2e-5) / (slow + 2e-5))
-        row[5] = np.log(start + _FLOOR)
-        row[6] = np.log(score[slot, 2] / max(category_score[c], 1e-9) + 1e-4) if c > 0 else row[0]
-        row[7] = np.log1p(event - last_event[slot])
-        row[8] = np.log1p(max(now_ms - born_ms[slot], 0) / 3_600_000)
-        row[9] = np.log1p(seen)
+        row[0] = log(slow + _FLOOR)
+        row[1] = log(mid + _FLOOR)
+        row[2] = log(fast + 1e-5)
+        row[3] = log((fast + 2e-4) / (mid + 2e-4))
+        row[4] = log((mid + 2e-5) / (slow + 2e-5))
+        row[5] = log(start + _FLOOR)
+        row[6] = log(score[slot, 2] / max(category_score[c], 1e-9) + 1e-4) if c > 0 else row[0]
+        row[7] = log(1.0 + event - last_event[slot])
+        row[8] = log(1.0 + max(now_ms - born_ms[slot], 0) / 3_600_000)
+        row[9] = log(1.0 + seen)
         row[10] = purchases[slot] / (seen + 1)
         row[40] = repeats[slot] / (seen + 3)
-        row[46] = np.log(category_score[c] / everything + 1e-4) if c > 0 else -4.0
+        row[46] = log(category_score[c] / everything + 1e-4) if c > 0 else -4.0
         row[50] = price[slot] - price_mean if price[slot] == price[slot] else 0.0
         row[52] = 1.0 / (1.0 + seen)
-        row[58] = np.log1p(catalogue)
+        row[58] = log(1.0 + catalogue)
 
 
 @kernel
@@ -125,7 +125,7 @@ def user_features(
     for i in range(len(rows)):
         slot = slots[i]
         v = value[rows[i]]
-        share = score[slot, 2] / everything
+        share = np.float32(score[slot, 2] / everything)
         row = out[i]
         row[11] = rule(v[ws.NEXT_LAST])
         row[12] = lift(v[ws.NEXT_LAST], share)
@@ -157,18 +157,20 @@ def user_features(
                     rank = j
                     break
             row[29] = 1.0
-            row[30] = np.log1p(strength)
+            row[30] = log(1.0 + strength)
             row[31] = strength / all_counts
             row[32] = 1.0 / (user_event - touched[position])
             row[33] = 1.0 / (1.0 + rank)
-            row[34] = np.log1p(since_s / 3600.0)
+            row[34] = log(1.0 + since_s / 3600.0)
             row[35] = 1.0 if kinds[position] & 4 else 0.0
             row[36] = 1.0 if rank < in_session else 0.0
             row[37] = 1.0 if rank == 0 else 0.0
             row[38] = user_repeats
             row[39] = repeats[slot] / (events[slot] + 3.0)
             if interval[position] > 0:
-                row[41] = min(max((8.0 * np.log2(1.0 + since_s) - interval[position]) / 16.0, -3.0), 3.0)
+                row[41] = min(
+                    max((8.0 / 0.6931471805599453 * log(1.0 + since_s) - interval[position]) / 16.0, -3.0), 3.0
+                )
         c = category[slot]
         row[42] = 1.0 if c > 0 and c == last_category else 0.0
         row[43] = 0
@@ -209,8 +211,8 @@ def user_features(
 def moment_features(session_length, gap_s, user_events, user_repeats, last_bought, out):
     """Fill the columns that are the same for all candidates."""
     for i in range(len(out)):
-        out[i, 53] = np.log1p(session_length)
-        out[i, 54] = np.log1p(gap_s)
-        out[i, 55] = np.log1p(user_events)
+        out[i, 53] = log(1.0 + session_length)
+        out[i, 54] = log(1.0 + gap_s)
+        out[i, 55] = log(1.0 + user_events)
         out[i, 56] = user_repeats
         out[i, 57] = last_bought

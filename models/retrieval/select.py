@@ -41,31 +41,19 @@ TAKEN = 1 << 30
 
 
 @kernel
-def offer(source, slot, allowed, lists, lengths, place, slots, value, found, size):
-    """Enter a slot as the next proposal of a source that has no column in the workspace."""
-    if slot == 0 or not allowed[slot]:
-        return
-    row = place[slot] - 1
-    if row < 0:
-        row = touch(slot, place, slots, value, found, size)
-    if row >= 0:
-        lists[source, lengths[source]] = row
-        lengths[source] += 1
-
-
-@kernel
 def propose(
     quotas, own, category, leaders, category_leaders, follower, follower_weight, recent, event, fresh, met, generation,
-    allowed, lists, lengths, place, slots, value, found, size,
+    lists, lengths,
 ):  # fmt: skip
     """Enter what the sources without a column propose: the user's items, the leaders, the latest and the newest."""
-    for i in range(min(len(own), quotas[OWN])):
-        offer(OWN, own[i], allowed, lists, lengths, place, slots, value, found, size)
+    lengths[OWN] = min(len(own), quotas[OWN])
+    lists[OWN, : lengths[OWN]] = own[: lengths[OWN]]
     for source, which in ((POP_FAST, FAST_LIST), (POP_MID, MID_LIST), (POP_SLOW, SLOW_LIST), (POP_START, START_LIST)):
-        for i in range(quotas[source]):
-            offer(source, leaders[which, i], allowed, lists, lengths, place, slots, value, found, size)
-    for i in range(min(event, quotas[RECENT])):
-        offer(RECENT, recent[(event - i) % len(recent)], allowed, lists, lengths, place, slots, value, found, size)
+        lengths[source] = quotas[source]
+        lists[source, : quotas[source]] = leaders[which, : quotas[source]]
+    lengths[RECENT] = min(event, quotas[RECENT])
+    for i in range(lengths[RECENT]):
+        lists[RECENT, i] = recent[(event - i) % len(recent)]
     first = 0
     second = 0
     for i in range(len(own)):
@@ -74,43 +62,49 @@ def propose(
             first = c
         elif second == 0 and c != first:
             second = c
+    lengths[CATEGORY_USER] = 0
+    lengths[CATEGORY_NEXT] = 0
     if first > 0:
-        for i in range(quotas[CATEGORY_USER] // 2):
-            offer(CATEGORY_USER, category_leaders[first, i], allowed, lists, lengths, place, slots, value, found, size)
-            if second > 0:
-                slot = category_leaders[second, i]
-                offer(CATEGORY_USER, slot, allowed, lists, lengths, place, slots, value, found, size)
+        n = quotas[CATEGORY_USER] // 2
+        lengths[CATEGORY_USER] = 2 * n
+        for i in range(n):
+            lists[CATEGORY_USER, 2 * i] = category_leaders[first, i]
+            lists[CATEGORY_USER, 2 * i + 1] = category_leaders[second, i] if second > 0 else 0
         next_category = follower[first, np.argmax(follower_weight[first])]
-        for i in range(quotas[CATEGORY_NEXT]):
-            slot = category_leaders[next_category, i]
-            offer(CATEGORY_NEXT, slot, allowed, lists, lengths, place, slots, value, found, size)
+        if next_category > 0:
+            lengths[CATEGORY_NEXT] = quotas[CATEGORY_NEXT]
+            lists[CATEGORY_NEXT, : quotas[CATEGORY_NEXT]] = category_leaders[next_category, : quotas[CATEGORY_NEXT]]
+    n = 0
     for i in range(min(met, len(fresh))):
-        if lengths[FRESH] == quotas[FRESH]:
-            break
         reference = fresh[(met - 1 - i) % len(fresh)]
         slot = reference & 0xFFFFFF
-        if generation[slot] == reference >> 24:
-            offer(FRESH, slot, allowed, lists, lengths, place, slots, value, found, size)
+        if n < quotas[FRESH] and generation[slot] == reference >> 24:
+            lists[FRESH, n] = slot
+            n += 1
+    lengths[FRESH] = n
 
 
 @kernel
-def best(column, deepest, value, size, out):
-    """Rows with the highest positive values of a column, best first, into `out`; returns their number."""
+def best(column, deepest, slots, value, size, out):
+    """Slots with the highest positive values of a column, best first, into `out`; returns their number."""
     n = 0
     least = np.float32(0)
+    rows = np.empty(deepest, np.int32)
     for row in range(size[0]):
         score = value[row, column]
         if score <= least:
             continue
         at = n if n < deepest else deepest - 1
-        while at > 0 and value[out[at - 1], column] < score:
-            out[at] = out[at - 1]
+        while at > 0 and value[rows[at - 1], column] < score:
+            rows[at] = rows[at - 1]
             at -= 1
-        out[at] = row
+        rows[at] = row
         if n < deepest:
             n += 1
         if n == deepest:
-            least = value[out[deepest - 1], column]
+            least = value[rows[deepest - 1], column]
+    for i in range(n):
+        out[i] = slots[rows[i]]
     return n
 
 
@@ -120,26 +114,35 @@ def choose(columns, quotas, leaders, allowed, lists, lengths, place, slots, valu
 
     Parameters
     ----------
-    columns : int64[sources], the workspace column of a source, -1 where its proposals are in `lists`.
+    columns : int64[sources], the workspace column of a source, -1 where its proposals are in `lists` already.
     quotas : int64[2, sources].
+    leaders : int32[LISTS, LEADERS], of `Popularity`.
+    lists, lengths : int32[sources, DEEPEST] slots proposed, best first (0: none), and their numbers.
     found : receives the bits of the sources that proposed each row within their second quota.
     """
     sources = len(columns)
-    for source in range(sources):
-        if columns[source] >= 0:
-            lengths[source] = best(columns[source], quotas[1, source], value, size, lists[source])
     n = 0
     for turn in range(2):
         for source in range(sources):
+            if turn == 0 and columns[source] >= 0:
+                lengths[source] = best(columns[source], quotas[1, source], slots, value, size, lists[source])
             for i in range(min(lengths[source], quotas[turn, source])):
-                row = lists[source, i]
-                if not allowed[slots[row]]:
+                slot = lists[source, i]
+                if slot == 0 or not allowed[slot]:
                     continue
-                found[row] |= 1 << source
-                if found[row] & TAKEN == 0 and n < len(chosen):
-                    found[row] |= TAKEN
+                row = place[slot] - 1
+                if row < 0:
+                    if n == len(chosen):
+                        continue
+                    row = touch(slot, place, slots, value, found, size)
+                    if row < 0:
+                        continue
+                bits = found[row] | (1 << source)
+                if bits & TAKEN == 0 and n < len(chosen):
+                    bits |= TAKEN
                     chosen[n] = row
                     n += 1
+                found[row] = bits
     for i in range(leaders.shape[1]):
         slot = leaders[SLOW_LIST, i]
         if n == len(chosen) or slot == 0:
