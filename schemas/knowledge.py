@@ -33,7 +33,7 @@ class ModelUpdate(Record):
 
 
 # A plain dataclass for speed, like those of schemas/outputs.py.
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StatsInteraction:
     """One interaction, without the user's id."""
 

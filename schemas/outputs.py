@@ -13,8 +13,8 @@ Offset = Annotated[int, Field(ge=0)]
 
 
 # Plain dataclasses: a list of 20 items has 60 reasons, and validating each while it is built would cost more
-# than ranking the list. They are validated where a record is read.
-@dataclass(frozen=True, slots=True)
+# than ranking the list. Not frozen, because that alone triples it. They are validated where a record is read.
+@dataclass(slots=True)
 class Reason:
     """One feature's share in an item's score."""
 
@@ -25,7 +25,7 @@ class Reason:
     words: Annotated[str, Field(max_length=512, description="The same for people.")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecommendedItem:
     """One place of the list."""
 
