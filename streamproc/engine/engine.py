@@ -7,13 +7,14 @@ from typing import Any
 from faust.types import TP
 
 from streamproc.connection import aiokafka_options
+from streamproc.engine.assignor import CopartitionedStickyAssignor
 from streamproc.engine.changelog import recover
 from streamproc.engine.cycle import Cycle, Observers
 from streamproc.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Offsets
 from streamproc.engine.errors import EngineError, describe
 from streamproc.engine.faust_batches import BatchApp, PartitionFlow, Poll, WholePolls, silence
 from streamproc.engine.records import BatchStats, CommitStats, Processor, RecoveryStats
-from streamproc.engine.store import Store, open_store
+from streamproc.engine.store import Store, open_store, stored_partitions
 from streamproc.engine.task import Task
 from streamproc.settings import Settings
 
@@ -61,6 +62,7 @@ class Engine:
         self._observers = Observers(on_batch, on_commit)
         self._on_recovery = on_recovery
         self._options = aiokafka_options(settings)
+        self._folder = settings.data_dir / "state" / settings.application_id
         self._stores: dict[int, Store] = {}  # of partitions that are assigned, or were last
         self._prepared: set[int] = set()
         self._assigned = False
@@ -136,6 +138,7 @@ class Engine:
             settings.application_id,
             {
                 **self._options,
+                "partition_assignment_strategy": [CopartitionedStickyAssignor(stored_partitions(self._folder))],
                 "max_poll_records": settings.max_poll_records,
                 "session_timeout_ms": session_ms,
                 "heartbeat_interval_ms": session_ms // 4,
@@ -201,9 +204,8 @@ class Engine:
         try:
             # First the producers, which fence the former owners: only then are changelog and offsets final.
             await asyncio.gather(*(delivery.start() for delivery in deliveries.values()))
-            folder = self._settings.data_dir / "state" / self._settings.application_id
             for partition in set(partitions) - set(self._stores):
-                self._stores[partition] = open_store(self._settings.store, folder, partition)
+                self._stores[partition] = open_store(self._settings.store, self._folder, partition)
             for stats in await recover(self._options, self._changelog, self._stores):
                 self._on_recovery(stats)
             await self._before_assigned([partition for partition in partitions if partition not in self._prepared])

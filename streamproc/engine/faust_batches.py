@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import aiokafka
 import faust
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -260,7 +259,6 @@ class BatchApp(faust.App):
             "auto_offset_reset": "earliest",
             "isolation_level": "read_committed",
             "fetch_max_wait_ms": _FETCH_WAIT_MS,
-            "partition_assignment_strategy": [RangePartitionAssignor],  # co-partitioned, unlike Faust's round robin
             # Recovery may take long, and heartbeats have a thread of their own: a worker that only works is not dead.
             "max_poll_interval_ms": _POLL_INTERVAL_MS,
             "rebalance_timeout_ms": max(_REBALANCE_MS, consumer_options["session_timeout_ms"]),

@@ -29,3 +29,8 @@ def open_store(kind: Literal["memory", "rocksdb"], folder: Path, partition: int)
         except StoreLockedError:
             continue
     raise StoreLockedError(str(folder / f"{partition}"))
+
+
+def stored_partitions(folder: Path) -> set[int]:
+    """Return the partitions that have rows on this disk."""
+    return {int(path.name) for path in folder.glob("*") if path.name.isdigit()}

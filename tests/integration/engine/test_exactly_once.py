@@ -1,0 +1,185 @@
+"""Exactly once on a real Kafka: killed, paused, joined, refused and raising workers change nothing in the result."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streamproc.brokers.kafka import KafkaBroker
+from streamproc.engine import Broadcast, Engine, EngineError
+from streamproc.settings import Settings
+from tests.integration.engine.counting import (
+    INPUTS,
+    ORDER,
+    STATE,
+    Counting,
+    Results,
+    committed,
+    make_topics,
+    produce,
+    run_until,
+    settings_for,
+    wait_for,
+)
+from tests.integration.engine.process import Worker
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def settings(kafka_broker: KafkaBroker, unique_topics: Callable[[Settings], Settings], tmp_path: Path) -> Settings:
+    settings = unique_topics(settings_for(kafka_broker.bootstrap_servers, tmp_path))
+    make_topics(settings)
+    return settings
+
+
+def engine_for(settings: Settings, processor: Counting, **more: object) -> Engine:
+    inputs = [settings.topic(name) for name in INPUTS]
+    return Engine(settings, inputs, settings.topic(STATE), processor, **more)  # type: ignore[arg-type]
+
+
+async def test_every_record_counts_once_and_appends_follow_the_processing_order(settings: Settings) -> None:
+    await produce(settings, 5_000, keys=50)
+    processor = Counting(settings)
+    engine = engine_for(settings, processor)
+    await run_until(engine, lambda: sum(map(len, processor.batches)) == 5_000, "all processed")
+
+    results = await Results(settings).read()
+    results.assert_exactly_once(5_000)
+    assert results.order == [f"{batch[0].partition} {batch[0].offset}" for batch in processor.batches]
+    for partition in range(4):
+        times = [r.timestamp_ms for batch in processor.batches for r in batch if r.partition == partition]
+        assert times == sorted(times)  # over both topics
+    assert sum(committed(settings).values()) == 5_000
+    assert sorted(processor.assigned) == [0, 1, 2, 3]
+
+
+async def test_lag_and_readiness(settings: Settings) -> None:
+    processor = Counting(settings)
+    engine = engine_for(settings, processor)
+    assert not engine.ready
+    assert engine.lag() == {}
+    running = asyncio.create_task(engine.run())
+    await wait_for(lambda: engine.ready, "ready")
+    await produce(settings, 400, keys=50)
+    await wait_for(lambda: sum(map(len, processor.batches)) == 400, "all processed")
+    await wait_for(lambda: not any(engine.lag().values()), "no lag")
+    assert len(engine.lag()) == 8
+    engine.stop()
+    await running
+    assert not engine.ready
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["memory", "rocksdb"])
+async def test_kill_9_in_mid_stream(settings: Settings, tmp_path: Path, store: str) -> None:
+    settings = settings.model_copy(update={"store": store})
+    count = 12_000
+    await produce(settings, count, keys=300)
+    topics = [settings.topic(ORDER)]
+    for _ in range(2):
+        async with Broadcast(settings, topics) as reader:
+            await reader.catch_up()
+            with Worker(settings, tmp_path, pause=0.02) as worker:
+                while not await reader.poll(0.5):  # a batch of this life is committed
+                    worker.check()
+                await asyncio.sleep(0.3)
+                assert worker.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    assert 0 < sum(committed(settings).values()) < count
+    with Worker(settings, tmp_path) as worker:
+        results = await Results(settings).wait_for_outputs(count, worker.check)
+        assert worker.end(signal.SIGTERM) == (0, "")
+    results.assert_exactly_once(count)
+    assert sum(committed(settings).values()) == count
+
+
+@pytest.mark.slow
+async def test_a_worker_paused_past_its_session_changes_nothing_when_it_wakes(
+    settings: Settings, tmp_path: Path
+) -> None:
+    count = 6_000
+    await produce(settings, count, keys=200)
+    with Worker(settings, tmp_path, pause=0.05) as zombie:
+        async with Broadcast(settings, [settings.topic(ORDER)]) as reader:
+            while not await reader.poll(0.5):
+                zombie.check()
+        zombie.signal(signal.SIGSTOP)
+        with Worker(settings, tmp_path) as heir:
+            await Results(settings).wait_for_outputs(count, heir.check)
+            zombie.signal(signal.SIGCONT)
+            code, errors = zombie.end()
+            assert code == 1
+            assert errors.startswith("error: ")
+            assert errors.count("\n") == 1
+            await produce(settings, 500, keys=200)  # life goes on without it
+            results = await Results(settings).wait_for_outputs(count + 500, heir.check)
+            assert heir.end(signal.SIGTERM) == (0, "")
+    results.assert_exactly_once(count + 500)
+
+
+@pytest.mark.slow
+async def test_workers_join_and_leave(settings: Settings, tmp_path: Path) -> None:
+    count = 8_000
+    await produce(settings, count, keys=200)
+    processor = Counting(settings, pause=0.03)
+    engine = engine_for(settings, processor)
+    running = asyncio.create_task(engine.run())
+    await wait_for(lambda: len(processor.batches) > 5, "first batches")
+    with Worker(settings, tmp_path, pause=0.01) as second:
+        await wait_for(lambda: engine.ready and len(engine.lag()) == 4, "half of the partitions went")
+        before = len(processor.batches)
+        await wait_for(lambda: len(processor.batches) > before + 3, "the first goes on with the rest")
+        assert second.end(signal.SIGTERM) == (0, "")
+    await wait_for(lambda: engine.ready and len(engine.lag()) == 8, "all partitions are back")
+    results = await Results(settings).wait_for_outputs(count, lambda: running.done() and running.result())
+    engine.stop()
+    await running
+    results.assert_exactly_once(count)
+    assert sum(map(len, processor.batches)) < count
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(b"raise", "could not be processed (ValueError: a record that cannot be processed)"), (b"refuse", "refused")],
+)
+async def test_what_cannot_be_done_ends_the_worker_and_is_not_acknowledged(
+    settings: Settings, value: bytes, message: str
+) -> None:
+    await produce(settings, 400, keys=40)
+    await produce(settings, 1, keys=1, value=value)
+    await produce(settings, 400, keys=40)
+    for _ in range(2):  # and again after a restart: it is still there
+        with pytest.raises(EngineError, match=re.escape(message)) as raised:
+            await run_until(engine_for(settings, Counting(settings)), lambda: False, "the failure")
+        assert "\n" not in str(raised.value)
+    results = await Results(settings).read()
+    results.assert_exactly_once(sum(committed(settings).values()))
+    async with Broadcast(settings, [settings.topic(INPUTS[0])]) as reader:
+        (poison,) = [record for record in await reader.catch_up() if record.value == value]
+    assert committed(settings)[poison.topic, poison.partition] <= poison.offset
+
+
+async def test_a_restart_on_rocksdb_reads_only_the_tail(settings: Settings) -> None:
+    settings = settings.model_copy(update={"store": "rocksdb"})
+    await produce(settings, 2_000, keys=500)
+    processor = Counting(settings)
+    await run_until(engine_for(settings, processor), lambda: sum(map(len, processor.batches)) == 2_000, "first life")
+
+    rows: list[int] = []
+    await produce(settings, 100, keys=10)
+    processor = Counting(settings)
+    engine = engine_for(settings, processor, on_recovery=lambda stats: rows.append(stats.rows))
+    await run_until(engine, lambda: sum(map(len, processor.batches)) == 100, "second life")
+    assert rows == [0, 0, 0, 0]
+    (await Results(settings).read()).assert_exactly_once(2_100)
+
+
+async def test_missing_topics_are_one_clear_line(settings: Settings) -> None:
+    engine = Engine(settings, [settings.topic(INPUTS[0])], "no-such-changelog", Counting(settings))
+    with pytest.raises(EngineError, match="'no-such-changelog' does not exist"):
+        await run_until(engine, lambda: False, "the failure")
