@@ -137,6 +137,30 @@ def test_no_traceback_reaches_the_terminal() -> None:
     assert done.stderr == "Error: cannot read /no/such/file: No such file or directory\n"
 
 
+def test_what_a_kafka_client_raises_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aiokafka import errors
+    from confluent_kafka import KafkaError, KafkaException
+
+    for error, code, says in [
+        (
+            errors.KafkaConnectionError("Unable to bootstrap"),
+            2,
+            "no Kafka broker reachable: start one with `make kafka`",
+        ),
+        (errors.MessageSizeTooLargeError("too\nlarge"), 1, "Kafka: MessageSizeTooLargeError: [Error 10]"),
+        (KafkaException(KafkaError(KafkaError._TRANSPORT)), 1, "Kafka: KafkaException: "),
+    ]:
+
+        def fail(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("streamproc.topics.check", fail)
+        result = run("topics", "check")
+        assert result.exit_code == code
+        assert result.stderr.startswith(f"Error: {says}")
+        assert result.stderr.count("\n") == 1
+
+
 def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
