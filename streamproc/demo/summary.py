@@ -103,16 +103,16 @@ def story(seen: Observations, course: Course, drifts: list[int], summary: Summar
         until = drifts[number + 1] if number + 1 < len(drifts) else summary.events_in
         lines.append(_drift_line(seen, course, drift, until))
     if not drifts and seen.triggers:
-        lines.append(f"{len(seen.triggers)} drift alarms, though the simulated habits did not change at once")
+        lines.append(f"{_count(len(seen.triggers), 'drift alarm')}, though the simulated habits did not change at once")
     metas = [update for update in seen.versions.values() if update.kind == "meta"]
     if summary.meta_updates:
         told = ", ".join(f"version {update.version} {update.verdict.replace('_', ' ')}" for update in metas)
-        lines.append(f"{summary.meta_updates} meta-updates" + (f": {told}" if told else ""))
+        lines.append(_count(summary.meta_updates, "meta-update") + (f": {told}" if told else ""))
     lines.append(
         f"{summary.versions_promoted} versions of the base model promoted, {summary.versions_rejected} rejected"
     )
     if summary.dead_letters:
-        lines.append(f"{summary.dead_letters} records went to the dead letters")
+        lines.append(f"{_count(summary.dead_letters, 'record')} went to the dead letters")
     return lines
 
 
@@ -141,3 +141,7 @@ def _rate(rate: float | None) -> str:
 
 def _ms(seconds: float | None) -> str:
     return "unknown" if seconds is None else f"{seconds * 1_000:.0f} ms"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

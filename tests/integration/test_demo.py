@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
+
+from streamproc.brokers.kafka import KafkaBroker
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -97,3 +100,20 @@ def test_a_child_that_dies_ends_it_with_the_reason() -> None:
     assert process.returncode == 1
     assert log.strip().splitlines()[-1].startswith("Error: the worker was killed by signal 9")
     assert "Traceback" not in log
+
+
+@pytest.mark.kafka
+def test_on_a_real_kafka_it_works_exactly_once_on_topics_of_its_own(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
+    broker = kafka_broker.bootstrap_servers
+    process = start(
+        *("--headless", "--events", "600", "--bootstrap-servers", broker, "--summary", str(tmp_path / "out.json"))
+    )
+    told, log = process.communicate(timeout=500)
+    assert process.returncode == 0, log
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["events_in"], found["dead_letters"]) == (600, 0)
+    assert found["processing_guarantee"] == "exactly_once"
+    assert found["hit_rate_at_20"] > found["baseline_popularity_hit_rate_at_20"]
+    assert "delivery exactly once" in told
+    names = AdminClient({"bootstrap.servers": broker}).list_topics(timeout=10).topics
+    assert sum(re.fullmatch(r"demo-[0-9a-f]{8}\.clicks", name) is not None for name in names) == 1

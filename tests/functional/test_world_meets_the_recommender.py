@@ -1,0 +1,58 @@
+"""The recommender learns the simulated world, and its drift monitor notices when that world changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.base import initial_parameters
+from models.drift import DriftMonitor, Outcome
+from models.interaction import CatalogueItem, EventType, Interaction, hash_id
+from models.recommender import Recommender
+from models.user_state import UserState
+from streamproc.simulator import DriftKind, World, WorldConfig
+
+DRIFT_AT, END = 6_000, 7_500
+TYPES = {"click": EventType.CLICK, "cart": EventType.CART, "purchase": EventType.PURCHASE}
+
+
+@pytest.mark.slow
+def test_a_sudden_change_is_noticed_and_nothing_before_it() -> None:
+    world = World(WorldConfig(drift=DriftKind.SUDDEN, drift_at=DRIFT_AT, feedback_share=0.0), seed=3)
+    recommender, monitor = Recommender(initial_parameters()), DriftMonitor()
+    states: dict[str, UserState] = {}
+    hits: list[tuple[bool, bool, bool]] = []
+    triggers: list[int] = []
+    for number in range(END):
+        event = world.step()
+        for notice in world.take_announcements():
+            recommender.put_item(
+                CatalogueItem(
+                    item_id=notice.item_id,
+                    timestamp_ms=notice.timestamp_ms,
+                    category=notice.category,
+                    price=notice.price,
+                    text=notice.title,
+                    tags=(),
+                    vector=notice.vector,
+                    available=notice.available,
+                )
+            )
+        state = states.setdefault(event.user_id, UserState.decode(None))
+        interaction = Interaction(
+            hash_id(event.user_id), event.item_id, TYPES[event.kind], event.timestamp_ms, event.category, event.price
+        )
+        learned = recommender.learn(state, interaction, 20)
+        model, popularity = learned.rank is not None, learned.popularity_rank is not None
+        hits.append((model, popularity, learned.unadapted_rank is not None))
+        alarms = monitor.update(
+            Outcome(model, popularity, learned.recalled, learned.new_item, hash_id(event.item_id), learned.log_loss)
+        )
+        triggers += [number for alarm in alarms if alarm.kind == "trigger"]
+    rates = np.array(hits, dtype=float)
+    before, after = rates[DRIFT_AT - 2_000 : DRIFT_AT].mean(0), rates[DRIFT_AT : DRIFT_AT + 500].mean(0)
+    assert before[0] > before[1] + 0.2
+    assert before[0] > before[2] + 0.1
+    assert after[0] < before[0] - 0.1
+    assert triggers
+    assert DRIFT_AT <= triggers[0] < DRIFT_AT + 1_000
