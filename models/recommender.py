@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from models.adaptation import RunningMoments, adapt, example, seed_of, served
 from models.base import BaseParameters
-from models.interaction import CatalogueItem, Interaction
+from models.explain import attributions, reasons
+from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
+from models.knowledge.arrays import spread
 from models.knowledge.popularity import MID_LIST
 from models.rank import Ranker, softmax, top
 from models.retrieval import Candidates, Retriever
+from models.rules import RulesConfig, arrange
 from models.user_state import UserState
 from schemas.training import Moments, TrainingExample
 
@@ -28,12 +31,14 @@ class RecommenderConfig:
     Attributes
     ----------
     knowledge : bounds of the item knowledge.
+    rules : what every list that is shown must keep to.
     fast_weights : adapt to each user.
     track_unadapted : have `learn` report the rank that a list without user knowledge would have given.
     moments_every : events between those whose candidates count for the feature scaler.
     """
 
     knowledge: KnowledgeConfig = field(default_factory=KnowledgeConfig)
+    rules: RulesConfig = field(default_factory=RulesConfig)
     fast_weights: bool = True
     track_unadapted: bool = False
     moments_every: int = 4
@@ -90,8 +95,8 @@ class Recommender:
     ...     learned = recommender.learn(anna, event)
     >>> learned.rank
     1
-    >>> [ranked.item_id for ranked in recommender.recommend(ben, 1_700_000_009_000, k=1)]
-    ['milk']
+    >>> sorted(ranked.item_id for ranked in recommender.recommend(ben, 1_700_000_009_000))
+    ['milk', 'tea']
     """
 
     def __init__(self, base: BaseParameters, config: RecommenderConfig | None = None) -> None:
@@ -142,20 +147,59 @@ class Recommender:
         context_category: str | None = None,
         explain: bool = True,
     ) -> list[Ranked]:
-        """The best k items for a user at a moment, best first."""
-        candidates = self._retriever.retrieve(state, now_ms, context_category)
+        """The best k items for a user at a moment, best first.
+
+        Parameters
+        ----------
+        exclude : item ids to leave out.
+        among : rank these items only; those not known here come last, in the given order.
+        context_category : category that the user is looking at.
+        explain : give each item its reasons.
+        """
+        knowledge = self.knowledge
+        asked = None if among is None else np.array([knowledge.slot(item) for item in among], np.int32)
+        candidates = self._retriever.retrieve(
+            state, now_ms, context_category, None if asked is None else np.unique(asked[asked > 0])
+        )
+        slots = candidates.slots
         x = self._ranker.standardise(candidates.features)
-        scores, _ = self._score(state, x)
-        names = self.knowledge.items.names
-        left_out = {self.knowledge.slot(item) for item in exclude}
-        result = []
-        for at in top(scores, len(scores)):
-            slot = int(candidates.slots[at])
-            if slot not in left_out:
-                result.append(Ranked(names[slot], float(scores[at])))
-            if len(result) == k:
-                break
-        return result
+        scores, inputs = self._ranker.score(x)
+        fast = state.fast if self.config.fast_weights and served(state) else None
+        if fast is not None:
+            scores = scores + inputs @ fast
+        left_out = {*exclude, *self.config.rules.blocked}
+        placed = arrange(
+            scores,
+            self._allowed(state, slots, left_out),
+            knowledge.items.category[slots],
+            knowledge.content.vector[slots],
+            k,
+            self.config.rules,
+            int(spread(np.uint64(state.user ^ now_ms))),
+        )
+        why = _reasons(self.base, x[placed.positions], fast) if explain else [()] * len(placed.positions)
+        names = knowledge.items.names
+        explored = self.config.rules.exploration > 0
+        ranked = [
+            Ranked(names[slots[at]], float(scores[at]), because, propensity if explored else None)
+            for at, because, propensity in zip(placed.positions, why, placed.propensities, strict=True)
+        ]
+        for item, slot in zip(among or (), () if asked is None else asked.tolist(), strict=True):
+            if slot == 0 and item not in left_out and len(ranked) < k:
+                ranked.append(Ranked(item, ranked[-1].score - 1 if ranked else 0.0))
+        return ranked
+
+    def _allowed(self, state: UserState, slots: NDArray[np.int32], left_out: set[str]) -> NDArray[np.bool_]:
+        """Which candidates pass the filters."""
+        items, rules = self.knowledge.items, self.config.rules
+        allowed = items.available[slots]
+        if left_out:
+            allowed &= ~np.isin(slots, [self.knowledge.slot(item) for item in left_out])
+        if rules.filter_seen or rules.filter_purchased:
+            remembered = state.items[(state.kinds & (0xFF if rules.filter_seen else 1 << EventType.PURCHASE)) > 0]
+            free = [number for name, number in self.knowledge.categories.numbers.items() if name in rules.repeatable]
+            allowed &= ~np.isin(items.hashes[slots], remembered) | np.isin(items.category[slots], free)
+        return allowed
 
     def learn(self, state: UserState, event: Interaction, k: int = 20, source: tuple[int, int] = (0, 0)) -> Learned:
         """Predict as if asked just before the event, score the prediction, then learn from it.
@@ -173,12 +217,6 @@ class Recommender:
         knowledge.take(event)
         self._learned += 1
         return learned
-
-    def _score(self, state: UserState, x: Floats) -> tuple[Floats, Floats]:
-        scores, inputs = self._ranker.score(x)
-        if self.config.fast_weights and served(state):
-            scores = scores + inputs @ state.fast
-        return scores, inputs
 
     def _predict(
         self,
@@ -229,6 +267,10 @@ class Recommender:
             user_events=state.events,
             example=made,
         )
+
+
+def _reasons(base: BaseParameters, x: Floats, fast: Floats | None) -> list[tuple[tuple[str, float], ...]]:
+    return reasons(attributions(base, x, fast)[0])
 
 
 def _rank_of(row: int, best: NDArray[np.int64]) -> int | None:

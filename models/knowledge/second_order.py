@@ -64,7 +64,7 @@ def find_second(before, last, context):
 def claim(key, context, total, successor, weight):
     """Position for a context, clearing the lightest probed one if none is free; second value: a free one was taken."""
     mask = len(context) - 1
-    lightest = -1
+    lightest = np.int64(-1)
     for probe in range(_PROBES):
         at = np.int64((key >> np.uint64(1)) + np.uint64(probe)) & mask
         if context[at] == key:
@@ -91,7 +91,7 @@ def learn_second(before, last, reference, context, total, successor, weight):
     if at < 0:
         return 0
     total[at] += 1
-    weakest = np.int64(0)
+    weakest = 0
     for i in range(SUCCESSORS):
         if successor[at, i] == reference or successor[at, i] == 0:
             successor[at, i] = reference

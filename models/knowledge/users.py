@@ -96,7 +96,7 @@ def last_items(user, session_size, members, size, generation, out):
 @kernel
 def contains(user, reference, members, size):
     """Whether a reference is among the user's last items."""
+    present = False
     for i in range(min(size[user], members.shape[1])):
-        if members[user, i] == reference:
-            return True
-    return False
+        present |= members[user, i] == reference
+    return present

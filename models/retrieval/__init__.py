@@ -15,7 +15,7 @@ from models.retrieval.own import locate, score_own
 from models.retrieval.rows import item_features, moment_features, user_features
 from models.retrieval.rules import score_rules, score_second
 from models.retrieval.select import CANDIDATES, COLUMNS, DEEPEST, QUOTAS, SOURCES, choose, propose
-from models.retrieval.workspace import Workspace
+from models.retrieval.workspace import Workspace, touch
 from models.user_state import ITEMS, UserState
 
 __all__ = ["SOURCES", "Candidates", "Retriever"]
@@ -58,8 +58,16 @@ class Retriever:
         self._lists = np.zeros((len(SOURCES), DEEPEST), np.int32)
         self._lengths = np.zeros(len(SOURCES), np.int64)
 
-    def retrieve(self, state: UserState, now_ms: int, asked: str | None = None) -> Candidates:
-        """Candidates for a user as of `now_ms`; fewer than 256 only where the catalogue is smaller."""
+    def retrieve(
+        self, state: UserState, now_ms: int, asked: str | None = None, among: Slots | None = None
+    ) -> Candidates:
+        """Candidates for a user as of `now_ms`.
+
+        Parameters
+        ----------
+        asked : category of the request.
+        among : take exactly these slots instead of choosing about 256.
+        """
         knowledge, space = self.knowledge, self.workspace
         items = knowledge.items
         space.begin(items.capacity)
@@ -76,21 +84,11 @@ class Retriever:
         self._score_rules(own, in_session, scratch)
         self._score_neighbours(own, in_session, state.user, scratch)
         self._propose(own)
-        n = choose(
-            COLUMNS,
-            QUOTAS,
-            knowledge.popularity.leaders,
-            items.available,
-            self._lists,
-            self._lengths,
-            space.place,
-            space.slots,
-            space.value,
-            space.found,
-            space.size,
-            self._chosen,
-        )
-        rows = self._chosen[:n]
+        if among is not None:
+            rows = np.array([touch(slot, *scratch) for slot in among.tolist()], np.int32)
+            rows = rows[rows >= 0]
+        else:
+            rows = self._choose()
         category = knowledge.categories.numbers.get(asked or "", 0)
         return self._fill(state, rows, context, in_session, now_ms, category)
 
@@ -181,6 +179,24 @@ class Retriever:
             self._lengths,
         )
 
+    def _choose(self) -> Slots:
+        knowledge, space = self.knowledge, self.workspace
+        n = choose(
+            COLUMNS,
+            QUOTAS,
+            knowledge.popularity.leaders,
+            knowledge.items.available,
+            self._lists,
+            self._lengths,
+            space.place,
+            space.slots,
+            space.value,
+            space.found,
+            space.size,
+            self._chosen,
+        )
+        return self._chosen[:n]
+
     def _fill(
         self, state: UserState, rows: Slots, context: Slots, in_session: int, now_ms: int, asked: int
     ) -> Candidates:
@@ -188,6 +204,8 @@ class Retriever:
         knowledge, space = self.knowledge, self.workspace
         items, popularity, categories = knowledge.items, knowledge.popularity, knowledge.categories
         slots = space.slots[rows]
+        if len(rows) > len(self._features):
+            self._features = np.zeros((len(rows), F), np.float32)
         features = self._features[: len(rows)]
         score, total = popularity.score, popularity.total
         if knowledge.event:
