@@ -1,0 +1,249 @@
+"""What the engine assumes about private parts of Faust and aiokafka. A failure here means: read the new version's code
+and mend ``streamproc/engine/faust_batches.py`` before anything else."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+
+import aiokafka
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.producer.message_accumulator import MessageAccumulator
+from faust.app.base import App
+from faust.tables.recovery import Recovery
+from faust.transport.consumer import Consumer, ThreadDelegateConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streamproc.engine import InputRecord
+from streamproc.engine.faust_batches import (
+    BatchApp,
+    BatchConsumer,
+    BatchConsumerThread,
+    BatchTransport,
+    Poll,
+    WholePolls,
+)
+
+OPTIONS = {"bootstrap_servers": "127.0.0.1:1,127.0.0.1:2", "session_timeout_ms": 10_000}
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[BatchApp]:
+    app = BatchApp("contract", OPTIONS)
+    yield app
+    app.consumer._thread.thread_loop.close()  # made with the thread, which was never started
+
+
+@pytest.fixture
+def tp() -> TP:
+    return TP("clicks", 2)
+
+
+def order_of(function: Any, *parts: str) -> list[int]:
+    """Where parts of a function's source stand; each must be there."""
+    source = inspect.getsource(function)
+    assert all(part in source for part in parts), [part for part in parts if part not in source]
+    return [source.index(part) for part in parts]
+
+
+def rising(positions: list[int]) -> bool:
+    return positions == sorted(positions)
+
+
+def test_the_versions_are_the_ones_that_were_read() -> None:
+    assert (version("faust-streaming"), version("aiokafka")) == ("0.15.3", "0.14.0")
+
+
+async def test_the_app_uses_our_consumer_and_starts_neither_producer_nor_web(app: BatchApp) -> None:
+    assert isinstance(app.transport, BatchTransport)
+    assert isinstance(app.consumer, BatchConsumer)
+    assert isinstance(app.consumer._thread, BatchConsumerThread)
+    services = list(app.boot_strategy.server())
+    assert app.consumer in services
+    assert app.producer not in services
+    assert not app.conf.web_enabled
+    assert app._create_directories() is None
+    assert "self._create_directories()" in inspect.getsource(App.on_first_start)
+
+
+async def test_the_aiokafka_consumer_is_made_from_our_options(app: BatchApp) -> None:
+    assert "self._create_worker_consumer(" in inspect.getsource(driver.AIOKafkaConsumerThread._create_consumer)
+    consumer = app.consumer._thread._create_worker_consumer(app.transport)
+    try:
+        assert consumer._group_id == "contract"
+        assert consumer._isolation_level == "read_committed"
+        assert consumer._fetch_max_wait_ms == 100
+    finally:
+        await consumer.stop()
+
+
+async def test_nothing_is_dropped_by_read_offset(app: BatchApp, tp: TP) -> None:
+    read_offset = app.consumer._read_offset
+    read_offset[tp] = 50
+    assert read_offset[tp] is None
+    source = inspect.getsource(Consumer._drain_messages)
+    assert "get_read_offset = self._read_offset.__getitem__" in source
+    assert "if r_offset is None or offset >= r_offset" in source
+
+
+async def test_getmany_yields_one_message_per_partition_that_streams_do_not_skip(app: BatchApp, tp: TP) -> None:
+    consumer = app.consumer
+    records = [InputRecord("clicks", 2, offset, 1_000 + offset, b"k", b"v") for offset in (7, 8, 11)]
+    consumer._set_active_tps({tp})
+    consumer.resume_flow()
+    app.consumer_generation_id = 5
+
+    async def fetched(active_partitions: Any, timeout: float) -> dict[TP, Poll]:
+        assert active_partitions == {tp}
+        return {tp: Poll(0, records)}
+
+    consumer._getmany = fetched
+    ((yielded, message),) = [pair async for pair in consumer.getmany(timeout=1.0)]
+    assert yielded == tp
+    assert isinstance(message, ConsumerMessage)
+    assert (message.offset, message.generation_id, message.value.records) == (11, 5, records)
+
+    event = await WholePolls().compile(app)(message)
+    assert event.value.records is records
+    assert event.message is message
+
+
+async def test_polls_from_before_the_seek_are_not_yielded(app: BatchApp, tp: TP) -> None:
+    consumer = app.consumer
+    consumer._set_active_tps({tp})
+    consumer.resume_flow()
+
+    async def fetched(active_partitions: Any, timeout: float) -> dict[TP, Poll]:
+        consumer._thread.epoch += 1
+        return {tp: Poll(0, [InputRecord("clicks", 2, 7, 1_000, None, None)])}
+
+    consumer._getmany = fetched
+    assert [pair async for pair in consumer.getmany(timeout=1.0)] == []
+
+
+async def test_a_current_poll_waits_for_the_flow_instead_of_being_dropped(app: BatchApp, tp: TP) -> None:
+    consumer = app.consumer
+    consumer._set_active_tps({tp})
+    consumer.resume_flow()
+
+    async def fetched(active_partitions: Any, timeout: float) -> dict[TP, Poll]:
+        consumer.stop_flow()
+        return {tp: Poll(0, [InputRecord("clicks", 2, 7, 1_000, None, None)])}
+
+    consumer._getmany = fetched
+    polls = consumer.getmany(timeout=1.0)
+    waiting = asyncio.ensure_future(anext(polls))
+    done, _ = await asyncio.wait({waiting}, timeout=0.05)
+    assert not done
+    consumer.resume_flow()
+    assert (await waiting)[0] == tp
+    await polls.aclose()
+
+
+async def test_with_all_partitions_paused_getmany_returns_at_once(app: BatchApp, tp: TP) -> None:
+    consumer = app.consumer
+    consumer._set_active_tps({tp})
+    consumer.resume_flow()
+    consumer.pause_partitions({tp})
+    async with asyncio.timeout(0.5):  # stock Faust sleeps for a second
+        assert [pair async for pair in consumer.getmany(timeout=1.0)] == []
+
+
+class FetchedOnce:
+    """As much of aiokafka's consumer as a fetch needs."""
+
+    _closed = False
+
+    def __init__(self) -> None:
+        self._fetcher = self
+        self._subscriptions = self
+
+    def fetch_context(self) -> Any:
+        class Context:
+            def __enter__(self) -> None: ...
+            def __exit__(self, *_: object) -> None: ...
+
+        return Context()
+
+    async def fetched_records(self, partitions: Any, timeout: Any, max_records: Any) -> dict[Any, list[Any]]:
+        record = aiokafka.ConsumerRecord("clicks", 2, 41, 1_000, 0, b"k", b"v", None, 1, 1, (("h", b"x"),))
+        return {aiokafka.TopicPartition("clicks", 2): [record]}
+
+
+async def test_fetched_records_become_a_poll_of_the_present_epoch(app: BatchApp, tp: TP) -> None:
+    thread = app.consumer._thread
+    app.consumer.resume_flow()
+    thread.epoch = 3
+    polls = await thread._fetch_records(FetchedOnce(), {tp}, timeout=0, max_records=10)
+    assert polls == {tp: Poll(3, [InputRecord("clicks", 2, 41, 1_000, b"k", b"v", (("h", b"x"),))])}
+    assert thread.handed_out == {tp: 42}
+    # Between taking records (which moves the positions) and returning them there must be no `await`.
+    source = inspect.getsource(Fetcher.fetched_records)
+    taken = source.index("res_or_error.getall(max_records)")
+    assert "await" not in source[taken : source.index("return drained", source.index("if drained or not timeout"))]
+    assert "self.call_thread(" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
+
+
+def test_assignment_is_prepared_before_the_seek_and_the_seek_comes_before_the_flow() -> None:
+    assert rising(
+        order_of(
+            Recovery._resume_streams,
+            "app.on_rebalance_complete.send()",
+            "self.app.consumer_generation_id != generation_id",
+            "consumer.resume_partitions(",
+            "consumer.perform_seek()",
+            "app.flow_control.resume()",
+            "consumer.resume_flow()",
+        )
+    )
+    assert "_resume_streams)(generation_id=generation_id)" in inspect.getsource(Recovery._restart_recovery.fun)
+    assert "await self.seek_to_committed()" in inspect.getsource(Consumer.perform_seek)
+    assert "self._thread.seek_to_committed()" in inspect.getsource(ThreadDelegateConsumer.seek_to_committed)
+
+
+def test_revocation_stops_the_flow_and_empties_the_queues_before_we_are_told() -> None:
+    assert rising(
+        order_of(
+            App._on_partitions_revoked,
+            "T(consumer.stop_flow)()",
+            "T(self.flow_control.clear)()",
+            "await T(self.on_partitions_revoked.send)(revoked)",
+        )
+    )
+
+
+async def test_faust_commits_nothing(app: BatchApp, tp: TP) -> None:
+    app.topics.add(app.topic("clicks", acks=False, schema=WholePolls()))
+    await app.topics._update_indices()
+    assert not app.topics.acks_enabled_for("clicks")
+    message = ConsumerMessage("clicks", 2, 9, 0.0, 0, (), None, b"", None, tp=tp)
+    app.consumer.ack(message)
+    assert list(app.consumer._filter_tps_with_pending_acks()) == []
+    assert not app.conf.stream_wait_empty
+
+
+async def test_what_aiokafka_keeps_per_partition() -> None:
+    state = TopicPartitionState(None)
+    assert (state.highwater, state.lso, state._position) == (None, None, None)
+
+
+async def test_batches_of_a_transactional_producer_are_marked_as_such() -> None:
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", transactional_id="contract")
+    try:
+        batch = producer.create_batch()
+        assert batch.append(timestamp=None, key=b"k", value=b"v", headers=[("h", b"x")]) is not None
+        attributes = int.from_bytes(batch._build()[21:23], "big")
+        assert attributes & 0x10  # KIP-98: isTransactional
+        assert "asyncio.shield(batch.future)" in inspect.getsource(MessageAccumulator.add_batch)
+    finally:
+        producer._closed = True
+
+
+async def test_a_record_larger_than_a_batch_is_a_batch_of_its_own() -> None:
+    builder = MessageAccumulator(None, 1_000, 0, 1.0).create_builder()
+    assert builder.append(timestamp=None, key=None, value=bytes(5_000), headers=[]) is not None
+    assert builder.append(timestamp=None, key=None, value=bytes(10), headers=[]) is None
