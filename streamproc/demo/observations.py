@@ -111,7 +111,9 @@ class Observations:
 
     def _signal(self, signal: DriftSignal) -> None:
         self.alarms.append(Alarm(self.events, signal))
-        what = {"trigger": "drift alarm", "evidence": "evidence", "command": "command"}[signal.kind]
+        if signal.kind == "evidence":
+            return  # there is a lot of it, and it decides nothing
+        what = {"trigger": "drift alarm", "command": "command"}[signal.kind]
         self.tell(f"{what}: {signal.name} {signal.before:.3g} -> {signal.after:.3g} ({signal.detector})")
 
     def _update(self, key: bytes | None, update: ModelUpdate) -> None:
@@ -122,8 +124,8 @@ class Observations:
         known = self.versions.get(update.version)
         self.versions[update.version] = update
         if update.kind != "initial" and (known is None or known.verdict != update.verdict):
-            reason = f": {update.reason}" if update.reason else ""
-            self.tell(f"version {update.version} ({update.kind}) {update.verdict.replace('_', ' ')}{reason}")
+            kind = "" if update.reason.startswith(update.kind) else f"{update.kind}: "
+            self.tell(f"version {update.version} {update.verdict.replace('_', ' ')}; {kind}{update.reason}")
 
     def _dead_letter(self, headers: dict[str, bytes]) -> None:
         self.dead_letters += 1

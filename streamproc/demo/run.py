@@ -120,6 +120,7 @@ def run_demo(settings: Settings, options: DemoOptions) -> Summary:
         demo = _Demo(settings, options, folder, where)
         asyncio.run(demo.run())
         summary = demo.summarise(time.monotonic() - started)
+        click.echo("")
         for line in story(demo.seen, demo.course, demo.world.drifts, summary):
             click.echo(line)
         if options.summary:

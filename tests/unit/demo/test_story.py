@@ -139,7 +139,7 @@ def test_the_view_shows_rates_reasons_and_news(seen: Observations) -> None:
     assert "1. <item-00003>" in text
     assert "often taken next" in text
     assert "drift alarm: paired -0.3 -> 0.1 (ADWIN)" in text
-    assert "version 5 (meta) promoted: better" in text
+    assert "version 5 promoted; meta: better" in text
     assert "hit rate @20 of the last 2,000: model  40%" in view.status(seen, COURSE, 10.0)
 
 
