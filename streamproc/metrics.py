@@ -86,13 +86,16 @@ class WorkerMetrics:
         self._batch.observe(seconds)
 
     def learned(self, event_type: EventType, learned: Learned) -> None:
-        """Count an event and score the lists that stood before it."""
+        """Count an event and score the lists that stood before it.
+
+        Only where a list had been shown to the user, so that all arms are means over the same events.
+        """
         self._events[event_type.name.lower()] += 1
-        self.prequential.score("model", learned.rank)
-        self.prequential.score("popularity", learned.popularity_rank)
-        self.prequential.score("unadapted", learned.unadapted_rank)
         if learned.had_shown:
             self.prequential.score("shown", learned.shown_rank)
+            self.prequential.score("model", learned.rank)
+            self.prequential.score("popularity", learned.popularity_rank)
+            self.prequential.score("unadapted", learned.unadapted_rank)
 
     def recommended(self, seconds: float) -> None:
         """Count a recommendation, so many seconds after the record that caused it."""

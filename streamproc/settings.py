@@ -153,6 +153,10 @@ class Settings(BaseSettings):
     k: Annotated[int, Field(ge=1, le=200)] = Field(default=20, description="Length of a recommendation list.")
     filter_seen: bool = Field(default=False, description="Never recommend what the user has seen lately.")
     filter_purchased: bool = Field(default=False, description="Never recommend what the user has bought lately.")
+    repeatable_categories: str = Field(
+        default="",
+        description="Categories, separated by commas, that the two filters let pass: consumables are bought again.",
+    )
     category_cap: Annotated[int, Field(ge=0)] = Field(
         default=0, description="At most so many items of one category in a list; 0: no cap."
     )
