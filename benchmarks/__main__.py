@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -28,6 +30,8 @@ def main(names: tuple[str, ...], events: int, users: int, items: int, batch: int
     """
     from benchmarks import end_to_end, processor  # noqa: PLC0415  # numba is slow to load; --help must not wait
 
+    # Ended from outside, the worker and the broker of a benchmark must be stopped, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures: dict[str, dict[str, float]] = {}
     for name in names or NAMES:
         try:

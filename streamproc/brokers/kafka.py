@@ -52,6 +52,9 @@ _ONE_NODE = {
     "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
 }
 
+# The shell ends the broker when the pipe on its input closes: Python may be killed without a chance to say goodbye.
+_GUARD = 'exec 3<&0; "$@" 3<&- & broker=$!; { cat <&3 >/dev/null; kill "$broker" 2>/dev/null; } & wait "$broker"'
+
 
 class KafkaBroker:
     """One broker in a child process; a context manager, or :meth:`start` and :meth:`stop` by hand.
@@ -108,7 +111,13 @@ class KafkaBroker:
             logging = "-Dorg.slf4j.simpleLogger.showDateTime=true"
             command = [java, *heap, "-XX:+UseG1GC", logging, "-cp", f"{jars}/*", "kafka.Kafka", str(settings)]
             # Its own session: Ctrl-C reaches only Python, which then stops the broker in order.
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                ["sh", "-c", _GUARD, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         try:
             self._wait_until_ready(time.monotonic() + timeout_seconds)
         except BaseException:
@@ -120,11 +129,12 @@ class KafkaBroker:
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
+        assert process.stdin is not None
+        process.stdin.close()
         try:
             process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def wait(self) -> int:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,15 @@ def test_a_wrong_property_is_one_line(kafka_broker: KafkaBroker) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_runs_until_interrupted(kafka_broker: KafkaBroker) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_the_command_takes_the_broker_with_it(
+    kafka_broker: KafkaBroker, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamproc.brokers.kafka", "--port", str(port)]
+    module = ["-m", "streamproc.brokers.kafka"]
+    command = [sys.executable, *module, "--port", str(port), "--data-dir", str(tmp_path)]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=dict(os.environ)) as process:
         assert process.stdout is not None
@@ -70,7 +75,14 @@ def test_the_command_runs_until_interrupted(kafka_broker: KafkaBroker) -> None:
             client = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
             assert len(client.list_topics(timeout=10).brokers) == 1
         finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+            process.send_signal(number)
+        assert process.wait(60) == code
+    deadline = time.monotonic() + 60
+    while listening(port):
+        assert time.monotonic() < deadline, "the broker outlived its parent"
+        time.sleep(0.1)
+
+
+def listening(port: int) -> bool:
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
