@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.base import BaseParameters
 from models.cadence import Cadence
-from models.listwise import AveragedAdam, ListwiseNet, Parts
+from models.listwise import AveragedAdam, ListwiseNet, Parts, learning
 from models.meta import MetaConfig, MetaReport, Start, Windows, meta_learn, rollout
 from models.replay import Examples, ExampleStore
 from models.scaler import RunningMoments, Scaler, ScalerBook
@@ -136,7 +136,7 @@ class BaseLearner:
         replayed = self._store.sample(self._fresh * self.config.replayed, self._rng)
         self._fresh = 0
         x, correction = self._tensors(self._store.gather(np.concatenate((fresh, replayed))), self._scaler)
-        with torch.inference_mode():
+        with learning():
             loss = self._net.gradient(self._theta, x, correction, self._gradient)
             self._adam.step()
         self.steps += 1
@@ -187,7 +187,7 @@ class BaseLearner:
         slots = self._store.user_windows(self.config.meta.length, self.config.meta.users)
         head = self._adam.average[self._net.head]
         start = self._meta_start(self._like)._replace(head=head.to(self._device, copy=True))
-        with torch.inference_mode():
+        with learning():
             windows = self._windows(slots, self._adam.average, self._scaler)
             result = meta_learn(windows, start, self.config.meta, out_of_time)
             if result.report.adopted:
@@ -203,7 +203,7 @@ class BaseLearner:
         """Listwise losses (nats) of `parameters`, not adapted to users, on the newest examples set aside."""
         slots = self._store.held_out(self.config.held_out)
         x, correction = self._tensors(self._store.gather(slots), _scaler(parameters))
-        with torch.inference_mode():
+        with learning():
             losses: NDArray[np.float32] = self._net.losses(self._net.pack(parameters), x, correction).numpy()
         return losses
 
@@ -212,7 +212,7 @@ class BaseLearner:
         slots = self._store.held_out_windows(self.config.meta.length, self.config.held_out // 4)
         if len(slots) == 0:
             return np.zeros(0, np.float32)
-        with torch.inference_mode():
+        with learning():
             windows = self._windows(slots, self._net.pack(parameters), _scaler(parameters))
             losses: NDArray[np.float32] = rollout(windows, self._meta_start(parameters))[0][:, -1].cpu().numpy()
         return losses
@@ -235,7 +235,7 @@ class BaseLearner:
             x, offsets = self._tensors(self._store.gather(rows.ravel()), scaler)
             phi = self._net.head_inputs(theta, x.to(device))
             inputs.append(phi.view(*rows.shape, *phi.shape[1:]))
-            correction.append(offsets.view(*rows.shape, -1).to(device))
+            correction.append(offsets.view(*rows.shape, offsets.shape[-1]).to(device))
         examples = self._store.gather(slots.ravel())
         return Windows(
             torch.cat(inputs),
@@ -258,7 +258,7 @@ class BaseLearner:
         """Re-express weights, their average and Adam's statistics for inputs standardised by `scaler`."""
         stretch = torch.from_numpy((scaler.std / self._scaler.std).astype(np.float32))
         shift = torch.from_numpy(((scaler.mean - self._scaler.mean) / self._scaler.std).astype(np.float32))
-        with torch.inference_mode():
+        with learning():
             for theta in (self._adam.theta, self._adam.average):
                 weights = self._net.parts(theta)
                 weights.b1.add_(weights.w1 @ shift)

@@ -7,6 +7,8 @@ hold it against `BaseNet` and autograd.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -18,6 +20,24 @@ from models.base import BaseParameters
 
 SLOPE = 0.01  # of the leaky ReLU below zero
 FIELDS = ("w1", "b1", "w2", "b2", "skip", "out")
+
+
+@contextlib.contextmanager
+def learning() -> Iterator[None]:
+    """Torch without autograd and on one thread, as it was again afterwards.
+
+    A step is too small to share: on a busy machine two threads that wait for each other made it ten times slower. And
+    sums in one order are the same on every machine.
+    """
+    threads = torch.get_num_threads()
+    if threads != 1:
+        torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if threads != 1:
+            torch.set_num_threads(threads)
 
 
 class Parts(NamedTuple):

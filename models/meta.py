@@ -185,15 +185,14 @@ def meta_learn(
         for users in torch.tensor_split(order, -(-len(order) // config.batch)):
             if bool(training[users].any()):
                 current.step(rollout(windows.of(users), current.start, training[users])[1])
-        for candidate in _shrunk(current.start):
-            loss = float(judge.losses(candidate).mean())
-            if loss < best_loss:
-                best, best_loss, best_epoch = candidate, loss, epoch
-    after = judge.losses(best)
+        loss = float(judge.losses(current.start).mean())
+        if loss < best_loss:
+            best, best_loss, best_epoch = current.start, loss, epoch
+    best, after = judge.shrunk(best)
     difference = before - after
     still = Start(best.head, torch.zeros_like(best.step_sizes), best.decay)
     report = MetaReport(
-        adopted=best is not start,
+        adopted=float(difference.mean()) > 0,
         users=len(windows.valid),
         queries=int(training.sum()),
         validation_queries=len(before),
@@ -205,7 +204,7 @@ def meta_learn(
         unadapted_after=float(judge.losses(still).mean()),
         mean_step_size=float(best.step_sizes.mean()),
     )
-    return MetaResult(best, report)
+    return MetaResult(best if report.adopted else start, report)
 
 
 class _Descent:
@@ -242,13 +241,16 @@ class _Judge:
             (windows.of(users), validation[users]) for users in torch.tensor_split(asked, -(-len(asked) // batch))
         ]
 
+    def shrunk(self, start: Start) -> tuple[Start, Tensor]:
+        """How far adapting is trusted: the share of the step sizes with the lowest mean loss, and its losses."""
+        shares = [start._replace(step_sizes=start.step_sizes * share) for share in (0.0, 0.25, 0.5, 1.0)]
+        return min(
+            ((candidate, self.losses(candidate)) for candidate in shares), key=lambda tried: float(tried[1].mean())
+        )
+
     def losses(self, start: Start) -> Tensor:
+        """Losses [Q] of all validation queries."""
         return torch.cat([rollout(windows, start)[0][validation] for windows, validation in self._parts])
-
-
-def _shrunk(start: Start) -> list[Start]:
-    """The start itself, and with step sizes shrunk: the validation queries choose how far adapting is trusted."""
-    return [start._replace(step_sizes=start.step_sizes * share) for share in (1.0, 0.5, 0.0)]
 
 
 def _nothing(windows: Windows, queries: Tensor) -> MetaReport:
