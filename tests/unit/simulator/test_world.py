@@ -155,6 +155,18 @@ def test_a_sudden_drift_changes_the_transition_structure_at_once() -> None:
     assert successors_changed(replace(config, drift_strength=0.2), 501) < 0.7
 
 
+def test_a_drift_redraws_tastes_and_drops_favourites_of_about_its_share_of_the_users() -> None:
+    world = World(replace(SMALL, users=400, drift=DriftKind.SUDDEN, drift_at=2_000, drift_strength=0.5), 5)
+    events(world, 2_000)
+    before = [(user.taste, len(user.history)) for user in world.population.users]
+    world.step()
+    users = world.population.users[: len(before)]
+    changed = [user.taste is not taste for user, (taste, _) in zip(users, before, strict=True)]
+    assert 0.4 < np.mean(changed) < 0.6
+    for user, (_, known), moved in zip(users, before, changed, strict=True):
+        assert len(user.history) <= 1 if moved else len(user.history) >= known
+
+
 def test_a_gradual_drift_changes_it_little_by_little() -> None:
     config = replace(SMALL, drift=DriftKind.GRADUAL, drift_at=500, drift_span=1_000)
     early, whole = successors_changed(config, 600), successors_changed(config, 1_600)
