@@ -1,11 +1,11 @@
 """Recovery of state tables from their changelog: many partitions at once, whole polls, read committed."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.structs import TopicPartition
 
 from streamproc.engine.errors import EngineError
@@ -13,6 +13,7 @@ from streamproc.engine.records import RecoveryStats
 from streamproc.engine.store import Store
 
 _POLL_RECORDS = 20_000
+_METADATA_SECONDS = 3.0  # a topic just created is known to the brokers by then
 _FETCH_BYTES = 4 * 1024 * 1024
 
 
@@ -76,12 +77,16 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     EngineError
         If the topic does not exist.
     """
-    try:
-        # The public `partitions_for_topic` answers from the cache, which lacks topics nobody has asked for.
-        known: set[int] = await consumer._client._wait_on_metadata(topic)
-    except UnknownTopicOrPartitionError as error:
-        raise EngineError(f"the topic {topic!r} does not exist") from error
-    return known
+    deadline = time.monotonic() + _METADATA_SECONDS
+    while True:
+        # The public `partitions_for_topic` answers from a cache, which lacks topics nobody has asked for yet.
+        cluster = await consumer._client.fetch_all_metadata()
+        known: set[int] | None = cluster.partitions_for_topic(topic)
+        if known:
+            return known
+        if time.monotonic() > deadline:
+            raise EngineError(f"the topic {topic!r} does not exist")
+        await asyncio.sleep(0.1)
 
 
 async def _read(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
@@ -67,6 +68,8 @@ class _Sender:
         acknowledged = await asyncio.gather(*futures, return_exceptions=True)
         ends = []
         for (tp, builder), result in zip(batches, acknowledged, strict=True):
+            if isinstance(result, ProducerFenced):
+                raise result
             if isinstance(result, BaseException):
                 raise EngineError(f"the broker refused records for {tp.topic}-{tp.partition} ({describe(result)})")
             ends.append((tp, result.offset + builder.record_count()))
@@ -150,6 +153,8 @@ class ExactlyOnce:
             self._in_transaction = True
 
     def _broken(self, error: Exception) -> EngineError:
+        if isinstance(error, ProducerFenced):
+            return EngineError(f"fenced: another worker has taken over {self._name!r}, or a transaction took too long")
         return EngineError(f"the transaction of {self._name!r} is lost ({describe(error)})")
 
 

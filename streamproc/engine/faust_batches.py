@@ -28,6 +28,8 @@ def silence() -> None:
     """Turn off what Faust and mode log: their life cycle, and tracebacks of crashes that the engine raises itself."""
     for name in ("faust", "mode", __name__):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # Its warnings are about what it retries by itself, such as every rebalance.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
 class Poll(NamedTuple):
