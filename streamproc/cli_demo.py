@@ -110,8 +110,9 @@ def demo(
 ) -> None:
     """Watch simulated events become adapted recommendations, a drift alarm, and a better model.
 
-    Starts a worker and a trainer, on an embedded broker or on the one named by --bootstrap-servers, with topics of its
-    own. In mid-run the simulated users change their habits.
+    Starts a worker and a trainer, with topics of their own, on a broker inside this process; or on yours, when
+    --bootstrap-servers, the environment or the settings file names one. In mid-run the simulated users change their
+    habits.
     """
     from streamproc.demo import DemoOptions, run_demo  # noqa: PLC0415  # keeps --help fast
     from streamproc.simulator import DriftKind  # noqa: PLC0415
