@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
@@ -54,6 +57,16 @@ class Shop:
     def log(self, number: int) -> str:
         """What worker `number` has written."""
         return (self.folder / f"worker-{number}.log").read_text()
+
+    def ready(self, number: int) -> bool:
+        """Whether `/readyz` of worker `number` says that it consumes."""
+        address = re.search(r"metrics on (http://\S+)/metrics", self.log(number))
+        if address is None:
+            return False
+        try:
+            return urlopen(f"{address[1]}/readyz").status == 200
+        except HTTPError:
+            return False
 
     def stop(self, worker: subprocess.Popen[bytes]) -> int:
         """End a worker as an orchestrator does; returns its exit code."""

@@ -87,7 +87,7 @@ def test_a_worker_woken_after_its_partitions_moved_changes_nothing(
     assert_each_event_counted_once(shop, stream)
 
 
-def test_two_workers_share_the_work_and_a_third_of_it_moves(
+def test_a_second_worker_joins_and_leaves_in_mid_stream(
     make_shop: Callable[..., Any], stream: list[tuple[str, str, bytes]]
 ) -> None:
     shop = make_shop(max_poll_records=20)
@@ -95,6 +95,7 @@ def test_two_workers_share_the_work_and_a_third_of_it_moves(
     shop.start_worker()
     shop.wait(lambda: shop.lag() < 1_200, "progress")
     second = shop.start_worker()
+    shop.wait(lambda: shop.ready(1), "second worker")
     shop.produce(stream[1_500:])
     shop.drain()
     assert shop.stop(second) == 0
