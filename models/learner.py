@@ -32,6 +32,8 @@ class LearnerConfig:
     ----------
     fresh : fresh examples per step; `replayed` examples from the newest `replay_ring` join each of them.
     rate, weight_decay : of Adam.
+    boost, boost_steps : the rate starts `boost` times higher and falls with the square root of the steps, in units of
+        `boost_steps`: the built-in parameters are far from any real shop's.
     average_events : fresh examples over which the published parameters are averaged.
     rows : candidates per example that are learned from, the positive included.
     store : examples kept for replay and for the meta-update's user windows.
@@ -48,6 +50,8 @@ class LearnerConfig:
     replay_ring: int = 4_000
     rate: float = 1e-3
     weight_decay: float = 1e-4
+    boost: float = 5.0
+    boost_steps: float = 100.0
     average_events: int = 1_000
     rows: int = 17
     store: int = 40_000
@@ -92,6 +96,7 @@ class BaseLearner:
         self._store = ExampleStore(config.store, config.replay_ring, config.rows, self._features)
         self._moments = RunningMoments(_scaler(initial))
         self._cadence = Cadence(config.publish_every, ramp=initial.version == 0)
+        self._boost = config.boost if initial.version == 0 else 1.0
         self._fresh = 0  # learned from since the last step
         self._start(initial)
 
@@ -136,6 +141,7 @@ class BaseLearner:
         replayed = self._store.sample(self._fresh * self.config.replayed, self._rng)
         self._fresh = 0
         x, correction = self._tensors(self._store.gather(np.concatenate((fresh, replayed))), self._scaler)
+        self._adam.rate = self.config.rate * max(1.0, self._boost / math.sqrt(1 + self.steps / self.config.boost_steps))
         with learning():
             loss = self._net.gradient(self._theta, x, correction, self._gradient)
             self._adam.step()

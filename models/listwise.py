@@ -108,10 +108,10 @@ class ListwiseNet:
         error = error.div_(lists).view(-1)
         torch.mv(flat.T, error, out=into.skip)
         torch.mv(h2.T, error, out=into.out)
-        d2 = torch.where(a2 > 0, 1.0, SLOPE).mul_(theta.out).mul_(error[:, None])
+        d2 = _leaky_backward(torch.outer(error, theta.out), a2)
         torch.mm(d2.T, h1, out=into.w2)
         torch.sum(d2, 0, out=into.b2)
-        d1 = torch.where(a1 > 0, 1.0, SLOPE).mul_(d2 @ theta.w2)
+        d1 = _leaky_backward(d2 @ theta.w2, a1)
         torch.mm(d1.T, flat, out=into.w1)
         torch.sum(d1, 0, out=into.b1)
         return loss
@@ -133,7 +133,7 @@ class AveragedAdam:
         self.first = torch.zeros_like(theta)
         self.second = torch.zeros_like(theta)
         self.steps = 0
-        self._rate, self._weight_decay, self._window = rate, weight_decay, window
+        self.rate, self._weight_decay, self._window = rate, weight_decay, window
 
     def step(self) -> None:
         """Move by what lies in `gradient`."""
@@ -143,7 +143,7 @@ class AveragedAdam:
         self.first.lerp_(gradient, 1 - beta1)
         self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         spread = (self.second / (1 - beta2**self.steps)).sqrt_().add_(1e-8)
-        self.theta.addcdiv_(self.first, spread, value=-self._rate / (1 - beta1**self.steps))
+        self.theta.addcdiv_(self.first, spread, value=-self.rate / (1 - beta1**self.steps))
         self.average.lerp_(self.theta, 1 / min(self._window, 1 + self.steps / 2))
 
     def restart(self, theta: Tensor) -> None:
@@ -157,3 +157,9 @@ class AveragedAdam:
 
 def _leaky(a: Tensor) -> Tensor:
     return torch.nn.functional.leaky_relu(a, SLOPE)
+
+
+def _leaky_backward(gradient: Tensor, a: Tensor) -> Tensor:
+    # One kernel; `torch.where` with two scalars took four times as long.
+    passed: Tensor = torch.ops.aten.leaky_relu_backward(gradient, a, SLOPE, False)
+    return passed
