@@ -1,0 +1,67 @@
+"""What `model-updates` says, record by record."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.knowledge import ModelUpdate
+from schemas.record import encode
+from streamproc.trainer.versions import POINTER_KEY, VersionLog, record_key
+
+
+def update(version: int, parent: int | None = None, **changes: object) -> bytes:
+    record = ModelUpdate(
+        version=version,
+        parent=parent,
+        uri=f"file:///tmp/{version}",
+        sha256="0" * 64,
+        verdict="promoted",
+        reason="test",
+        created_ms=1_700_000_000_000,
+        kind="refresh",
+        serving=True,
+    )
+    return encode(record.model_copy(update=changes))
+
+
+def log_of(*versions: int) -> VersionLog:
+    log = VersionLog()
+    for version in versions:
+        log.apply(record_key(version), update(version, version - 1))
+        log.apply(POINTER_KEY, update(version, version - 1))
+    return log
+
+
+def test_the_pointer_alone_says_what_serves() -> None:
+    log = log_of(1, 2)
+    assert not log.apply(record_key(3), update(3, 2, verdict="rejected", serving=False))
+    assert (log.serving_version, log.next_version) == (2, 4)
+    assert log.apply(POINTER_KEY, update(1))
+    assert (log.serving_version, log.next_version) == (1, 4)
+    assert log.parent_in_service() == 0
+
+
+def test_numbers_are_never_used_again_even_when_records_are_gone() -> None:
+    log = log_of(1, 2)
+    log.apply(record_key(9), None)
+    assert log.next_version == 10
+    log.apply(record_key(2), None)
+    assert [record.version for record in log.kept()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(b"base@x", b"{}"), (b"other", b"null"), (None, b"{}"), (POINTER_KEY, b"not json"), (record_key(4), update(5))],
+)
+def test_records_that_make_no_sense_are_left_alone(key: bytes | None, value: bytes) -> None:
+    log = log_of(1, 2)
+    assert not log.apply(key, value)
+    assert log.serving_version == 2
+    assert sorted(log.records) == [1, 2]
+
+
+def test_the_oldest_expire_but_not_what_serves_nor_its_parent() -> None:
+    log = log_of(*range(1, 7))
+    assert [record.version for record in log.expired(3)] == [1, 2, 3]
+    log.apply(POINTER_KEY, update(2, 1))
+    assert [record.version for record in log.expired(3)] == [3]
