@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base import CLIP, LEAK, BaseParameters
+from models.base import LEAK, BaseParameters
 from models.features import FEATURES, F
 
 Floats = NDArray[np.float32]
@@ -47,7 +47,7 @@ def attributions(base: BaseParameters, x: Floats, fast: Floats | None = None) ->
     through_last = np.where(last > 0, np.float32(1), np.float32(LEAK)) * out
     through_first = (through_last @ base.w2) * first
     gradient = skip + through_first @ base.w1
-    contributions = (gradient * np.clip(x, -CLIP, CLIP)).astype(np.float32)
+    contributions = (gradient * x).astype(np.float32)
     level = (through_last @ base.b2 + through_first @ base.b1).astype(np.float32)
     return contributions, level
 

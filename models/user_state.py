@@ -4,8 +4,8 @@ The record is what the changelog keeps, so it carries item hashes instead of the
 but itself to be read. Little endian:
 
     format u8 = 1, header length u16, layout u32, base version u32, user u64, events u32, repeats u32,
-    last time i64 (ms), session length u16, gap f32 (s), gate f32[2], then the counts: items u8, order u8, event ids u8, shown u8,
-    fast weights u16; then
+    last time i64 (ms), session length u16, gap f32 (s), gate f32[2], then the counts: items u8,
+    order u8, event ids u8, shown u8, fast weights u16; then
     items   hash u8[6], last time u32 (s since 2000), age in events u16, count f16, interval u8, kinds u8  each
     order   u8 each: positions in `items`, oldest first; bit 7: a session began here
     event ids u32 each, shown u32 each (low half of the hash), fast weights f16 each

@@ -1,0 +1,70 @@
+"""Serving kernels agree with the torch module; explanations add up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models.base import BaseNet, BaseParameters, D, F, initial_parameters
+from models.explain import attributions, reasons
+from models.features import INDEX
+from models.rank import Ranker, top
+from tests.unit.models.streams import random_base
+
+
+def inputs(n: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((n, F)).astype(np.float32) * 2
+
+
+@pytest.mark.parametrize("n", [1, 127, 256, 300])
+def test_serving_scores_equal_the_torch_module(n: int) -> None:
+    base, x = random_base(), inputs(n)
+    fast = np.random.default_rng(2).standard_normal(D).astype(np.float32)
+    scores, head = Ranker(base).score(x)
+    net = BaseNet.from_parameters(base)
+    with torch.no_grad():
+        plain = net(torch.from_numpy(x[None]))[0].numpy()
+        adapted = net(torch.from_numpy(x[None]), torch.from_numpy(fast[None]))[0].numpy()
+    np.testing.assert_allclose(scores, plain, atol=1e-4)
+    np.testing.assert_allclose(scores + head @ fast, adapted, atol=2e-4)
+
+
+def test_standardised_features_are_clipped() -> None:
+    base = initial_parameters()
+    x = Ranker(base).standardise(np.full((1, F), 1e6, np.float32))
+    assert x.max() == 6.0
+
+
+def test_parameters_survive_torch_and_bytes() -> None:
+    base = random_base()
+    again = BaseParameters.from_bytes(BaseNet.from_parameters(base).to_parameters(base, version=9).to_bytes())
+    assert (again.version, again.parent) == (9, base.version)
+    assert all(np.array_equal(getattr(again, name), getattr(base, name)) for name in ("w1", "skip", "out", "mean"))
+
+
+def test_damaged_parameters_are_refused() -> None:
+    raw = random_base().to_bytes()
+    for damaged in (b"", raw[:100], raw.replace(b"layout", b"liyout"), b"\x00" * 50):
+        with pytest.raises(ValueError, match="base model"):
+            BaseParameters.from_bytes(damaged)
+
+
+def test_top_keeps_the_earlier_of_equals() -> None:
+    scores = np.array([1, 3, 2, 3, 0, 2], np.float32)
+    assert top(scores, 4).tolist() == [1, 3, 2, 5]
+    assert top(scores, 10).tolist() == [1, 3, 2, 5, 0, 4]
+
+
+def test_attributions_sum_to_the_score() -> None:
+    base, x = random_base(), inputs(50)
+    fast = 0.3 * np.random.default_rng(2).standard_normal(D).astype(np.float32)
+    scores, head = Ranker(base).score(x)
+    contributions, level = attributions(base, x, fast)
+    np.testing.assert_allclose(contributions.sum(axis=1) + level, scores + head @ fast, atol=1e-4)
+
+
+def test_reasons_name_the_strongest_features_about_the_item() -> None:
+    contributions = np.zeros((1, F), np.float32)
+    contributions[0, [INDEX["own"], INDEX["pop_mid"], INDEX["gap"]]] = (2.0, 3.0, 9.0)
+    assert reasons(contributions) == [(("pop_mid", 3.0), ("own", 2.0))]

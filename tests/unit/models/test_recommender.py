@@ -1,0 +1,235 @@
+"""The recommender as a whole: determinism, rebuilding, bounds, cold users and new items."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.base import initial_parameters
+from models.evaluation import evaluate
+from models.interaction import CatalogueItem, EventType, Interaction
+from models.knowledge import Knowledge, KnowledgeConfig
+from models.learner import BaseLearner
+from models.recommender import Recommender, RecommenderConfig
+from models.rules import RulesConfig
+from models.user_state import UserState
+from tests.unit.models.streams import START_MS, random_base, stream
+
+
+def fingerprint(thing: object) -> list[object]:
+    """All arrays and numbers of an object, in depth; scratch is left out."""
+    found: list[object] = []
+    for name, value in sorted(vars(thing).items()):
+        if name in ("_context", "overlap"):
+            continue
+        if isinstance(value, np.ndarray):
+            found.append((name, value.tobytes()))
+        elif isinstance(value, int | float | str | list | dict):
+            found.append((name, repr(value)))
+        elif hasattr(value, "__dict__"):
+            found.append((name, fingerprint(value)))
+    return found
+
+
+def learn_all(recommender: Recommender, rows: list[Interaction]) -> dict[int, UserState]:
+    states: dict[int, UserState] = {}
+    for row in rows:
+        recommender.learn(states.setdefault(row.user, UserState()), row)
+    return states
+
+
+def test_observe_changes_knowledge_exactly_as_learn_does() -> None:
+    rows = stream(600)
+    learning, observing = Recommender(random_base()), Recommender(initial_parameters())
+    learn_all(learning, rows)
+    for row in rows:
+        observing.observe(row)
+    assert fingerprint(learning.knowledge) == fingerprint(observing.knowledge)
+
+
+def test_lists_of_a_prefix_are_the_prefix_of_the_lists() -> None:
+    def lists(count: int) -> list[list[str]]:
+        taken: list[list[str]] = []
+        base = initial_parameters()
+        evaluate(
+            stream(700)[:count], Recommender(base), BaseLearner(base), on_list=lambda _, items: taken.append(items)
+        )
+        return taken
+
+    whole = lists(700)
+    assert lists(300) == whole[:300]
+    assert lists(700) == whole
+
+
+def test_states_through_bytes_give_the_same_answers() -> None:
+    rows, base = stream(300), random_base()
+    kept, coded = Recommender(base), Recommender(base)
+    states, records = dict[int, UserState](), dict[int, bytes]()
+    for row in rows:
+        first = kept.learn(states.setdefault(row.user, UserState()), row)
+        state = UserState.decode(records.get(row.user))
+        assert coded.learn(state, row).items == first.items
+        records[row.user] = state.encode()
+
+
+def test_lists_are_better_than_popularity_on_a_stream_with_tastes() -> None:
+    base = initial_parameters()
+    report = evaluate(stream(3000), Recommender(base), BaseLearner(base))
+    assert report.model.mrr > 1.3 * report.baselines["popularity_2000"].mrr
+
+
+def test_learn_reports_what_recommend_would_have_answered() -> None:
+    recommender, rows = Recommender(random_base()), stream(400)
+    states = learn_all(recommender, rows[:-1])
+    state, last = states[rows[-1].user], rows[-1]
+    answered = [ranked.item_id for ranked in recommender.recommend(state, last.timestamp_ms)]
+    learned = recommender.learn(state, last)
+    assert learned.items == answered
+    assert learned.rank == (answered.index(last.item_id) + 1 if last.item_id in answered else None)
+
+
+def test_memory_is_bounded_and_slots_are_recycled() -> None:
+    config = KnowledgeConfig(max_items=40, max_users=20, max_sessions=64, max_categories=5, max_contexts=1024)
+    recommender = Recommender(initial_parameters(), RecommenderConfig(knowledge=config))
+    states = dict[int, UserState]()
+    for i, row in enumerate(stream(3000, users=60, items=300)):
+        learned = recommender.learn(states.setdefault(row.user, UserState()), row)
+        assert len(set(learned.items)) == len(learned.items)
+        if i > 500:
+            assert learned.items
+    knowledge = recommender.knowledge
+    assert len(knowledge.items) == 40
+    assert knowledge.items.capacity <= 128
+    assert knowledge.users.used <= 21
+    assert len(knowledge.sessions.size) == 64
+    names = [name for name in knowledge.items.names if name]
+    assert len(set(names)) == len(names) == 40
+
+
+def test_small_catalogue_takes_little_memory() -> None:
+    recommender = Recommender(initial_parameters())
+    learn_all(recommender, stream(500))
+    pairs = recommender.knowledge.pairs
+    assert pairs.weight.nbytes + pairs.partner.nbytes < 1_000_000
+
+
+def test_removed_item_is_gone_and_may_come_back() -> None:
+    recommender, rows = Recommender(initial_parameters()), stream(400)
+    states = learn_all(recommender, rows)
+    state = states[rows[-1].user]
+    gone = recommender.recommend(state, rows[-1].timestamp_ms, k=1)[0].item_id
+    recommender.remove_item(gone)
+    assert gone not in [ranked.item_id for ranked in recommender.recommend(state, rows[-1].timestamp_ms, k=200)]
+    recommender.put_item(CatalogueItem(gone, rows[-1].timestamp_ms))
+    assert gone in [ranked.item_id for ranked in recommender.recommend(state, rows[-1].timestamp_ms, k=200)]
+
+
+def test_unavailable_item_is_in_no_list() -> None:
+    recommender, rows = Recommender(initial_parameters()), stream(400)
+    states = learn_all(recommender, rows)
+    for number in range(0, 60, 2):
+        recommender.put_item(CatalogueItem(f"i{number}", START_MS, available=False))
+    for state in states.values():
+        ranked = recommender.recommend(state, rows[-1].timestamp_ms, k=60)
+        assert ranked
+        assert all(int(item.item_id[1:]) % 2 == 1 for item in ranked)
+
+
+def test_cold_user_gets_popular_items() -> None:
+    recommender = Recommender(initial_parameters())
+    for row in stream(500):
+        recommender.observe(row)
+    events = recommender.knowledge.items
+    ranked = recommender.recommend(UserState(), START_MS + 10**8, k=5)
+    popular = sorted(range(1, events.used), key=lambda slot: -events.events[slot])[:15]
+    assert {item.item_id for item in ranked} <= {events.names[slot] for slot in popular}
+
+
+def test_announced_item_is_a_candidate_before_its_first_event() -> None:
+    recommender, rows = Recommender(initial_parameters()), stream(400, seed=2)
+    states = learn_all(recommender, rows)
+    now = rows[-1].timestamp_ms
+    recommender.put_item(CatalogueItem("brand new", now, category="kind 1", price=3.0, text="soft green shoes"))
+    for state in states.values():
+        assert "brand new" in [ranked.item_id for ranked in recommender.recommend(state, now, k=200)]
+
+
+def test_nothing_known_gives_an_empty_list() -> None:
+    recommender = Recommender(initial_parameters())
+    assert recommender.recommend(UserState(), START_MS) == []
+    learned = recommender.learn(UserState(), stream(1)[0])
+    assert (learned.items, learned.rank, learned.example, learned.new_item) == ([], None, None, True)
+
+
+def test_given_items_are_ranked_and_unknown_ones_come_last() -> None:
+    recommender, rows = Recommender(initial_parameters()), stream(400)
+    states = learn_all(recommender, rows)
+    ranked = recommender.recommend(
+        states[rows[-1].user], rows[-1].timestamp_ms, among=["never", "i3", "i4", "i5", "i3"], exclude=["i4"]
+    )
+    assert [item.item_id for item in ranked][-1] == "never"
+    assert {item.item_id for item in ranked} == {"never", "i3", "i5"}
+    assert [item.score for item in ranked] == sorted((item.score for item in ranked), reverse=True)
+
+
+def test_filters_keep_out_what_the_user_had_but_for_consumables() -> None:
+    rows = stream(400)
+    for rules, kinds in (
+        (RulesConfig(filter_seen=True), set(EventType)),
+        (RulesConfig(filter_purchased=True), {EventType.PURCHASE}),
+        (RulesConfig(filter_seen=True, repeatable=frozenset({"kind 1"})), set(EventType)),
+    ):
+        recommender = Recommender(initial_parameters(), RecommenderConfig(rules=rules))
+        states = learn_all(recommender, rows)
+        consumables = 0
+        for user, state in states.items():
+            had = {row.item_id for row in rows if row.user == user and row.event_type in kinds}
+            for ranked in recommender.recommend(state, rows[-1].timestamp_ms):
+                consumable = int(ranked.item_id[1:]) % 3 == 1
+                consumables += ranked.item_id in had and consumable
+                assert ranked.item_id not in had or (rules.repeatable and consumable)
+        assert bool(consumables) == bool(rules.repeatable)
+
+
+def test_reasons_are_given_for_every_item() -> None:
+    recommender, rows = Recommender(initial_parameters()), stream(400)
+    states = learn_all(recommender, rows)
+    ranked = recommender.recommend(states[rows[-1].user], rows[-1].timestamp_ms)
+    assert all(0 < len(item.reasons) <= 3 for item in ranked)
+    assert not any(item.reasons for item in recommender.recommend(UserState(), START_MS, explain=False))
+
+
+def test_small_disorder_and_equal_times_do_no_harm() -> None:
+    rows = stream(300)
+    shuffled = [
+        Interaction(row.user, row.item_id, row.event_type, row.timestamp_ms // 60_000 * 60_000 - 90_000 * (i % 3))
+        for i, row in enumerate(rows)
+    ]
+    recommender = Recommender(initial_parameters())
+    for state in learn_all(recommender, shuffled).values():
+        assert UserState.decode(state.encode()).encode() == state.encode()
+        assert np.isfinite([item.score for item in recommender.recommend(state, START_MS)]).all()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_swap_serves_the_new_version_and_keeps_users(version: int) -> None:
+    recommender, rows = Recommender(initial_parameters()), stream(200)
+    states = learn_all(recommender, rows)
+    before = {user: state.encode() for user, state in states.items()}
+    recommender.swap(random_base(version - 1))
+    assert recommender.base.version == version
+    recommender.recommend(states[rows[-1].user], rows[-1].timestamp_ms)
+    assert {user: state.encode() for user, state in states.items()} == before
+
+
+def test_knowledge_keeps_leaders_sorted_and_complete() -> None:
+    knowledge = Knowledge(KnowledgeConfig(max_items=50))
+    for row in stream(2000, items=90, seed=1):
+        knowledge.take(row)
+    popularity = knowledge.popularity
+    for which in range(4):
+        row = popularity.leaders[which][popularity.leaders[which] > 0]
+        scores = popularity.score[row, which]
+        assert (np.diff(scores) <= 0).all()
+        assert len(set(row.tolist())) == len(row) == int((popularity.score[:, which] > 0).sum())
+        assert (popularity.place[row, which] == np.arange(len(row)) + 1).all()
