@@ -1,9 +1,10 @@
 """The engine: a Faust app around the batch cycle, partitions coming and going."""
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
+from faust.tables.recovery import RebalanceAgain
 from faust.types import TP
 
 from streamproc.connection import aiokafka_options
@@ -65,6 +66,7 @@ class Engine:
         self._folder = settings.data_dir / "state" / settings.application_id
         self._stores: dict[int, Store] = {}  # of partitions that are assigned, or were last
         self._prepared: set[int] = set()
+        self._opened_epoch = 0
         self._assigned = False
         self._opening: asyncio.Task[None] | None = None
         self._app: BatchApp | None = None
@@ -85,14 +87,15 @@ class Engine:
         if settings.log_level != "DEBUG":
             silence()
         self._app = self._make_app()
-        # `start` returns when the first assignment is being consumed: a failure before that must be seen, too.
-        start = asyncio.create_task(self._app.start())
-        running = [start, *map(asyncio.create_task, (self._cycle.run(), self._watch_faust(), self._stop.wait()))]
+        parts: list[Coroutine[Any, Any, Any]] = [self._cycle.run(), self._start_faust(), self._watch_faust()]
+        running: list[asyncio.Future[Any]] = [asyncio.create_task(part) for part in (*parts, self._stop.wait())]
         try:
-            await asyncio.wait({*running[1:], self._cycle.failure}, return_when=asyncio.FIRST_COMPLETED)
-            for ended in (self._cycle.failure, *running):
-                if ended.done():
-                    ended.result()
+            await asyncio.wait({*running, self._cycle.failure}, return_when=asyncio.FIRST_COMPLETED)
+            if self._cycle.failure.done():
+                self._cycle.failure.result()
+            for task in running:
+                if task.done():
+                    task.result()
             async with self._cycle.at_rest():
                 pass
         except EngineError:
@@ -154,17 +157,21 @@ class Engine:
     async def _receive(self, polls: AsyncIterable[Poll]) -> None:
         """Pass polls on to their tasks: the body of every agent."""
         assert self._app is not None
-        consumer = self._app.consumer
         async for poll in polls:
             topic, partition = poll.records[0].topic, poll.records[0].partition
             task = self._cycle.tasks.get(partition)
-            if task is None or not consumer.is_current(poll):
-                continue
+            if task is None or poll.epoch <= self._opened_epoch:
+                continue  # from before the seek that follows the opening of its task: it is read again
             try:
                 task.put(topic, poll.records)
             except EngineError as error:
                 self._cycle.fail(error)
             self._cycle.wake()
+
+    async def _start_faust(self) -> None:
+        assert self._app is not None
+        await self._app.start()  # returns when the first assignment is being consumed
+        await asyncio.get_running_loop().create_future()
 
     async def _watch_faust(self) -> None:
         assert self._app is not None
@@ -177,12 +184,15 @@ class Engine:
         partitions = sorted({tp.partition for tp in app.consumer.assignment()})
         self._opening = asyncio.create_task(self._open(partitions))
         await asyncio.wait({self._opening})
-        if self._opening.cancelled():  # by another rebalance
-            return
-        error = self._opening.exception()
-        if error is not None:
+        if not self._opening.cancelled():
+            error = self._opening.exception()
+            if error is None:
+                self._opened_epoch = app.consumer.epoch
+                self._assigned = True
+                return
             self._cycle.fail(error)
-        self._assigned = error is None
+        # Else Faust would go on to fetch for partitions that are not open: another rebalance is on its way, or the end.
+        raise RebalanceAgain
 
     async def _on_revoked(self, app: BatchApp, revoked: Iterable[TP], **_: Any) -> None:
         # Faust has stopped the flow. What was processed is committed now; what waits is read again by the next owner.

@@ -155,7 +155,7 @@ class BatchConsumer(driver.Consumer):
                 await self.wait(self.can_resume_flow)
             if self.should_stop:
                 return
-            if self.is_current(poll):
+            if poll.epoch == self.epoch:
                 yield tp, self._poll_message(tp, poll)
 
     def _poll_message(self, tp: TP, poll: Poll) -> ConsumerMessage:
@@ -178,9 +178,10 @@ class BatchConsumer(driver.Consumer):
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust's livelock detector watches its own commits, and it makes none here."""
 
-    def is_current(self, poll: Poll) -> bool:
-        """Tell whether a poll was made after the last seek to the committed offsets."""
-        return poll.epoch == self._thread.epoch
+    @property
+    def epoch(self) -> int:
+        """How many seeks to the committed offsets there have been."""
+        return self._thread.epoch
 
     def progress(self, tp: TP) -> Progress | None:
         """Return how far a partition has been read."""

@@ -201,6 +201,8 @@ def test_assignment_is_prepared_before_the_seek_and_the_seek_comes_before_the_fl
         )
     )
     assert "_resume_streams)(generation_id=generation_id)" in inspect.getsource(Recovery._restart_recovery.fun)
+    source = inspect.getsource(Recovery._restart_recovery.fun)
+    assert rising([source.index("try:"), source.index("_resume_streams)"), source.index("except RebalanceAgain")])
     assert "await self.seek_to_committed()" in inspect.getsource(Consumer.perform_seek)
     assert "self._thread.seek_to_committed()" in inspect.getsource(ThreadDelegateConsumer.seek_to_committed)
 

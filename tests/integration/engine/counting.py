@@ -39,6 +39,10 @@ class Counting:
         self.batches: list[list[InputRecord]] = []
         self.assigned: list[int] = []
 
+    def has_counted(self, records: int) -> bool:
+        """Tell whether that many have been processed."""
+        return sum(map(len, self.batches)) == records
+
     async def before_assigned(self, partitions: Sequence[int]) -> None:
         self.assigned += partitions
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ async def test_every_record_counts_once_and_appends_follow_the_processing_order(
     await produce(settings, 5_000, keys=50)
     processor = Counting(settings)
     engine = engine_for(settings, processor)
-    await run_until(engine, lambda: sum(map(len, processor.batches)) == 5_000, "all processed")
+    await run_until(engine, partial(processor.has_counted, 5_000), "all processed")
 
     results = await Results(settings).read()
     results.assert_exactly_once(5_000)
@@ -67,7 +68,7 @@ async def test_lag_and_readiness(settings: Settings) -> None:
     running = asyncio.create_task(engine.run())
     await wait_for(lambda: engine.ready, "ready")
     await produce(settings, 400, keys=50)
-    await wait_for(lambda: sum(map(len, processor.batches)) == 400, "all processed")
+    await wait_for(partial(processor.has_counted, 400), "all processed")
     await wait_for(lambda: not any(engine.lag().values()), "no lag")
     assert len(engine.lag()) == 8
     engine.stop()
@@ -170,13 +171,13 @@ async def test_a_restart_on_rocksdb_reads_only_the_tail(settings: Settings) -> N
     settings = settings.model_copy(update={"store": "rocksdb"})
     await produce(settings, 2_000, keys=500)
     processor = Counting(settings)
-    await run_until(engine_for(settings, processor), lambda: sum(map(len, processor.batches)) == 2_000, "first life")
+    await run_until(engine_for(settings, processor), partial(processor.has_counted, 2_000), "first life")
 
     rows: list[int] = []
     await produce(settings, 100, keys=10)
     processor = Counting(settings)
     engine = engine_for(settings, processor, on_recovery=lambda stats: rows.append(stats.rows))
-    await run_until(engine, lambda: sum(map(len, processor.batches)) == 100, "second life")
+    await run_until(engine, partial(processor.has_counted, 100), "second life")
     assert rows == [0, 0, 0, 0]
     (await Results(settings).read()).assert_exactly_once(2_100)
 
