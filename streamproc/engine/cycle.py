@@ -101,7 +101,9 @@ class Cycle:
             unsettled = any(task.inbox or task.uncommitted for task in self.tasks.values())
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _IDLE_CHECK_SECONDS if unsettled else None)
+                # Not `wait_for`: on Python 3.11 it loses a cancellation that meets the event.
+                async with asyncio.timeout(_IDLE_CHECK_SECONDS if unsettled else None):
+                    await self._wake.wait()
 
     def _next(self) -> Task | None:
         now = time.monotonic()

@@ -144,7 +144,8 @@ class ExactlyOnce:
         if self._in_transaction:
             # A producer that is fenced or broken cannot abort: its successor's start does.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.abort_transaction(), _ABORT_SECONDS)
+                async with asyncio.timeout(_ABORT_SECONDS):
+                    await producer.abort_transaction()
         await producer.stop()
 
     async def _begin(self) -> None:

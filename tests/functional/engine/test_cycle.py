@@ -1,0 +1,284 @@
+"""The batch cycle without a broker: order, commits, failures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+from aiokafka.structs import TopicPartition
+
+from streamproc.engine import BatchStats, CommitStats, EngineError, InputRecord, Output, StateView, Writes
+from streamproc.engine.cycle import Cycle, Observers
+from streamproc.engine.store import MemoryStore
+from streamproc.engine.task import Task
+
+
+class Log:
+    """A producer that notes what happens, and may be slow or fail."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, object]] = []
+        self.send_seconds = 0.0
+        self.commit_seconds = 0.0
+        self.fail_on: str | None = None
+        self.offset = 0
+
+    def of(self, partition: int) -> Log.Delivery:
+        return Log.Delivery(self, partition)
+
+    class Delivery:
+        """One partition's."""
+
+        def __init__(self, log: Log, partition: int) -> None:
+            self._log, self._partition = log, partition
+
+        async def _do(self, what: str, seconds: float, detail: object) -> None:
+            self._log.events.append((f"{what} {self._partition}", detail))
+            await asyncio.sleep(seconds)
+            if self._log.fail_on == what:
+                raise EngineError(f"{what} failed")
+            self._log.events.append((f"{what}ed {self._partition}", detail))
+
+        async def start(self) -> None: ...
+
+        async def abandon(self) -> None: ...
+
+        async def send(self, outputs: Sequence[Output], own_partition: int) -> list[tuple[TopicPartition, int]]:
+            await self._do("send", self._log.send_seconds, [output.value for output in outputs])
+            self._log.offset += len(outputs)
+            return [(TopicPartition("changelog", own_partition), self._log.offset)]
+
+        async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+            await self._do("commit", self._log.commit_seconds, sorted(offsets.values()))
+
+
+class Flow:
+    """A consumer that has nothing more, and notes pauses."""
+
+    def __init__(self) -> None:
+        self.paused: list[str] = []
+
+    def caught_up(self, topic: str, received: int) -> bool:
+        return True
+
+    def pause(self, topic: str) -> None:
+        self.paused.append(topic)
+
+    def resume(self, topic: str) -> None:
+        self.paused.remove(topic)
+
+
+class Upper:
+    """One row and one output per batch; it may be held up."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+        self.previous: list[bytes | None] = []
+        self.go = threading.Event()
+        self.go.set()
+
+    def process(self, partition: int, records: Sequence[InputRecord], state: StateView) -> Writes:
+        assert self.go.wait(5)
+        if records[0].value == b"raise":
+            raise ZeroDivisionError
+        self.seen.append((partition, len(records)))
+        self.previous.append(state.get(b"last"))
+        last = b"%d" % records[-1].offset
+        return Writes({b"last": last}, [Output("out", None, last)])
+
+
+Running = Callable[..., Cycle]
+
+
+@pytest.fixture
+async def cycle_of() -> AsyncIterator[Running]:
+    async with contextlib.AsyncExitStack() as stack:
+
+        def run(processor: Upper, tasks: Sequence[Task], interval: float = 60.0, **observers: object) -> Cycle:
+            told = {"on_batch": lambda stats: None, "on_commit": lambda stats: None} | observers
+            cycle = Cycle(processor, 10, interval, Observers(**told))  # type: ignore[arg-type]
+            cycle.tasks = {task.partition: task for task in tasks}
+            running = asyncio.create_task(cycle.run())
+
+            async def stop() -> None:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                await cycle.close()
+
+            stack.push_async_callback(stop)
+            return cycle
+
+        yield run
+
+
+def task_of(partition: int, log: Log, flow: Flow | None = None, capacity: int = 1_000) -> Task:
+    return Task(
+        partition=partition,
+        topics=["in"],
+        changelog="changelog",
+        store=MemoryStore(),
+        delivery=log.of(partition),
+        flow=flow or Flow(),
+        capacity=capacity,
+    )
+
+
+def give(task: Task, count: int, value: bytes = b"x") -> None:
+    first = task.inbox.received("in")
+    task.put("in", [InputRecord("in", task.partition, first + i, 0, b"k", value) for i in range(count)])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.001)
+
+
+async def test_a_lone_event_is_committed_at_once(cycle_of: Running) -> None:
+    log = Log()
+    task = task_of(3, log)
+    cycle = cycle_of(Upper(), [task])
+    give(task, 1)
+    cycle.wake()
+    await until(lambda: task.state.store.position == 2)
+    assert log.events == [
+        ("send 3", [b"0", b"0"]),
+        ("sended 3", [b"0", b"0"]),
+        ("commit 3", [1]),
+        ("commited 3", [1]),
+    ]
+    assert task.state.store.get(b"last") == b"0"
+
+
+async def test_under_load_commits_are_rare_and_the_state_is_seen_before_them(cycle_of: Running) -> None:
+    log, processor = Log(), Upper()
+    task = task_of(0, log)
+    give(task, 95)
+    batches: list[BatchStats] = []
+    commits: list[CommitStats] = []
+    cycle_of(processor, [task], on_batch=batches.append, on_commit=commits.append)
+    await until(lambda: len(commits) == 1)
+    assert processor.seen == [(0, 10)] * 9 + [(0, 5)]
+    assert processor.previous == [None] + [b"%d" % (10 * i - 1) for i in range(1, 10)]
+    assert commits[0].offsets == {"in": 95}
+    assert [(stats.records, stats.outputs, stats.state_rows) for stats in batches] == [(10, 1, 1)] * 9 + [(5, 1, 1)]
+
+
+async def test_under_load_a_commit_comes_once_per_interval(cycle_of: Running) -> None:
+    log = Log()
+    log.send_seconds = 0.01
+    task = task_of(0, log)
+    give(task, 100)
+    commits: list[CommitStats] = []
+    cycle_of(Upper(), [task], interval=0.03, on_commit=commits.append)
+    await until(lambda: task.state.store.position == 20)
+    assert 2 <= len(commits) <= 6
+    assert commits[-1].offsets == {"in": 100}
+
+
+async def test_sends_follow_the_processing_order_and_never_overlap(cycle_of: Running) -> None:
+    log, processor = Log(), Upper()
+    log.send_seconds = log.commit_seconds = 0.002
+    tasks = [task_of(partition, log) for partition in range(3)]
+    for task in tasks:
+        give(task, 40)
+    cycle_of(processor, tasks, interval=0.001)
+    await until(lambda: all(task.state.store.get(b"last") == b"39" for task in tasks))
+    sends = [event for event, _ in log.events if event.startswith("send")]
+    assert sends[::2] == [f"send {partition}" for partition, _ in processor.seen]
+    assert sends[1::2] == [event.replace("send", "sended") for event in sends[::2]]
+    for partition in range(3):  # within a transaction: no commit while something is being sent
+        own = [event.split()[0] for event, _ in log.events if event.endswith(f" {partition}")]
+        assert "send commit" not in " ".join(own)
+        assert "commit send" not in " ".join(own)
+
+
+async def test_processing_goes_on_while_a_batch_is_being_sent(cycle_of: Running) -> None:
+    log, processor = Log(), Upper()
+    log.send_seconds = 0.3
+    task = task_of(0, log)
+    give(task, 20)
+    cycle_of(processor, [task])
+    await until(lambda: len(processor.seen) == 2)
+    assert [event for event, _ in log.events] == ["send 0"]
+
+
+async def test_another_partition_goes_first_while_one_commits(cycle_of: Running) -> None:
+    log, processor = Log(), Upper()
+    log.commit_seconds = 0.2
+    first, second = task_of(0, log), task_of(1, log)
+    cycle = cycle_of(processor, [first, second])
+    give(first, 1)
+    cycle.wake()
+    await until(lambda: first.committing)
+    give(first, 1)
+    give(second, 1)
+    cycle.wake()
+    await until(lambda: len(processor.seen) == 3)
+    assert [partition for partition, _ in processor.seen] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("step", ["send", "commit"])
+async def test_a_failed_delivery_ends_the_cycle_and_leaves_the_store(cycle_of: Running, step: str) -> None:
+    log = Log()
+    log.fail_on = step
+    task = task_of(0, log)
+    cycle = cycle_of(Upper(), [task])
+    give(task, 1)
+    cycle.wake()
+    with pytest.raises(EngineError, match=f"{step} failed"):
+        await asyncio.wait_for(asyncio.shield(cycle.failure), 5)
+    assert task.state.store.position is None
+    with pytest.raises(EngineError, match=f"{step} failed"):
+        async with cycle.at_rest():
+            pass
+
+
+async def test_a_raising_processor_ends_the_cycle_and_sends_nothing() -> None:
+    log = Log()
+    task = task_of(0, log)
+    give(task, 3, value=b"raise")
+    cycle = Cycle(Upper(), 10, 0.1, Observers(lambda stats: None, lambda stats: None))
+    cycle.tasks = {0: task}
+    with pytest.raises(EngineError, match="3 records of in-0 from offset 0 could not be processed"):
+        await asyncio.wait_for(cycle.run(), 5)
+    await cycle.close()
+    assert log.events == []
+
+
+async def test_at_rest_everything_in_hand_is_committed(cycle_of: Running) -> None:
+    log, processor = Log(), Upper()
+    log.send_seconds = 0.02
+    task = task_of(0, log)
+    give(task, 30)
+    processor.go.clear()
+    cycle = cycle_of(processor, [task])
+    await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_later(0.05, processor.go.set)
+    async with cycle.at_rest():
+        done = len(processor.seen)
+        assert log.events[-1] == ("commited 0", [10 * done])
+        assert task.state.store.get(b"last") == b"%d" % (10 * done - 1)
+        await asyncio.sleep(0.05)
+        assert len(processor.seen) == done
+    await until(lambda: len(processor.seen) == 3)
+
+
+async def test_fetching_pauses_when_much_waits_and_resumes_when_little_is_left(cycle_of: Running) -> None:
+    flow, processor = Flow(), Upper()
+    processor.go.clear()
+    task = task_of(0, Log(), flow, capacity=40)
+    give(task, 39)
+    assert flow.paused == []
+    give(task, 1)
+    give(task, 1)
+    assert flow.paused == ["in"]
+    task.take(10)
+    assert flow.paused == ["in"]
+    task.take(11)
+    assert flow.paused == []
