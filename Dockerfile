@@ -29,5 +29,8 @@ ENV NUMBA_CACHE_DIR=/var/cache/numba \
 USER streamproc
 WORKDIR /home/streamproc
 
+# Compile the kernels now, for this kind of processor: a worker on another kind does it again, in half a minute.
+RUN python -c "from streamproc.evaluating import warm_up; from streamproc.settings import Settings; warm_up(Settings())"
+
 ENTRYPOINT ["streamproc"]
 CMD ["--help"]
