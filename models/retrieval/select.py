@@ -11,15 +11,16 @@ from models.retrieval.workspace import touch
 
 CANDIDATES = 256
 DEEPEST = 80
+CATEGORIES = 4  # of the user's latest, whose leaders are proposed
 
 SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two rounds, workspace column or -1
     ("own", 15, 40, -1),
     ("pop_fast", 20, 70, -1),
     ("pop_mid", 40, 70, -1),
     ("pop_slow", 20, 70, -1),
-    ("pop_start", 10, 30, -1),
-    ("recent", 10, 40, -1),
-    ("category_user", 20, 40, -1),
+    ("pop_start", 8, 24, -1),
+    ("recent", 8, 24, -1),
+    ("category_user", 24, 60, -1),
     ("category_next", 10, 20, -1),
     ("fresh", 6, 20, -1),
     ("second_order", 12, 12, ws.SECOND),
@@ -28,7 +29,7 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
     ("slow_recent", 25, 60, ws.SLOW_RECENT),
     ("fast_recent", 15, 40, ws.FAST_RECENT),
     ("cross_history", 25, 60, ws.CROSS_HISTORY),
-    ("back_history", 10, 40, ws.BACK_HISTORY),
+    ("back_history", 20, 60, ws.BACK_HISTORY),
     ("session_knn", 40, 80, ws.SESSION_KNN),
     ("user_knn", 40, 80, ws.USER_KNN),
 )
@@ -54,23 +55,20 @@ def propose(
     lengths[RECENT] = min(event, quotas[RECENT])
     for i in range(lengths[RECENT]):
         lists[RECENT, i] = recent[(event - i) % len(recent)]
-    first = 0
-    second = 0
+    kinds = np.zeros(CATEGORIES, np.int32)
+    known = 0
     for i in range(len(own)):
         c = category[own[i]]
-        if first == 0:
-            first = c
-        elif second == 0 and c != first:
-            second = c
-    lengths[CATEGORY_USER] = 0
+        if c > 0 and known < CATEGORIES and not (kinds == c).any():
+            kinds[known] = c
+            known += 1
+    lengths[CATEGORY_USER] = known * (quotas[CATEGORY_USER] // max(known, 1))
+    for i in range(lengths[CATEGORY_USER]):
+        place = i // known
+        lists[CATEGORY_USER, i] = category_leaders[kinds[i % known], place] if place < category_leaders.shape[1] else 0
     lengths[CATEGORY_NEXT] = 0
-    if first > 0:
-        n = quotas[CATEGORY_USER] // 2
-        lengths[CATEGORY_USER] = 2 * n
-        for i in range(n):
-            lists[CATEGORY_USER, 2 * i] = category_leaders[first, i]
-            lists[CATEGORY_USER, 2 * i + 1] = category_leaders[second, i] if second > 0 else 0
-        next_category = follower[first, np.argmax(follower_weight[first])]
+    if known > 0:
+        next_category = follower[kinds[0], np.argmax(follower_weight[kinds[0]])]
         if next_category > 0:
             lengths[CATEGORY_NEXT] = quotas[CATEGORY_NEXT]
             lists[CATEGORY_NEXT, : quotas[CATEGORY_NEXT]] = category_leaders[next_category, : quotas[CATEGORY_NEXT]]
