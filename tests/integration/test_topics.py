@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from confluent_kafka import (
+    TIMESTAMP_CREATE_TIME,
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streamproc.brokers.kafka import KafkaBroker
@@ -28,6 +35,30 @@ def test_created_on_kafka_as_specified(kafka_broker: KafkaBroker, unique_topics:
         found = {name: entry.value for name, entry in asked.result().items()}
         assert found.items() >= spec.config.items()
         assert found["cleanup.policy"] == spec.cleanup
+
+
+def test_old_timestamps_and_oversized_values_are_kept(kafka_broker: KafkaBroker, unique_topics: Unique) -> None:
+    settings = unique_topics(Settings(bootstrap_servers=kafka_broker.bootstrap_servers))
+    create(settings)
+    long_ago = 1_000_000_000_000
+    address = {"bootstrap.servers": kafka_broker.bootstrap_servers, "log_level": 0}
+    producer = Producer({**address, "message.max.bytes": 16_000_000})
+    value = b"x" * 10_000_000
+    for role in ("clicks", "recommendations"):
+        size = len(value) if role == "clicks" else 10
+        producer.produce(settings.topic(role), value[:size], partition=0, timestamp=long_ago)
+    assert producer.flush(30) == 0
+    reader = Consumer({**address, "group.id": settings.application_id})
+    found = {}
+    for role in ("clicks", "recommendations"):
+        reader.assign([TopicPartition(settings.topic(role), 0, 0)])
+        (record,) = reader.consume(1, timeout=30)
+        found[role] = (record.timestamp(), len(record.value()))
+    reader.close()
+    # A replay keeps its order of time; what is written because of it ages from now on.
+    assert found["clicks"] == ((TIMESTAMP_CREATE_TIME, long_ago), len(value))
+    assert found["recommendations"][0][0] == TIMESTAMP_LOG_APPEND_TIME
+    assert found["recommendations"][0][1] > long_ago
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,14 @@ def test_partitions_cleanup_and_prefix() -> None:
     assert {spec.config["min.insync.replicas"] for spec in specs.values()} == {"2"}
 
 
+def test_age_counts_only_where_timestamps_are_the_brokers() -> None:
+    for spec in all_topics(Settings()):
+        by_broker = spec.config.get("message.timestamp.type") == "LogAppendTime"
+        kept_for_good = spec.cleanup == "compact" or spec.config["retention.ms"] == "-1"
+        assert by_broker != kept_for_good, spec.name
+        assert not kept_for_good or spec.cleanup == "compact" or "retention.bytes" in spec.config, spec.name
+
+
 def test_embedded_broker_topics_are_touched(embedded_broker: EmbeddedBroker, unique_topics: Unique) -> None:
     settings = unique_topics(Settings(bootstrap_servers=embedded_broker.bootstrap_servers))
     with pytest.raises(TopicsError, match=r"clicks' is missing and 10 more: run `streamproc topics create`"):
