@@ -6,6 +6,7 @@ from collections import deque
 from typing import NamedTuple
 
 _KEPT = 200_000  # latencies kept for the quantiles
+_EARLY = 10_000  # answers kept that arrived before the acknowledgement of their event
 
 
 class Place(NamedTuple):
@@ -16,17 +17,24 @@ class Place(NamedTuple):
     offset: int
 
 
+class _Open(NamedTuple):
+    place: Place
+    timestamp_ms: int
+    at: float
+
+
 class Backlog:
     """Matches events with the recommendations that take them into account.
 
     A worker writes one recommendation per user and micro-batch, which names the last event it rests on. It covers that
-    event and all that the user did before.
+    event and all that the user did before. Workers order a user's topics by the records' timestamps, and so does this:
+    acknowledgements of two topics may arrive in another order.
 
     Examples
     --------
     >>> backlog = Backlog()
-    >>> backlog.sent("ada", Place("clicks", 0, 7), at=1.0)
-    >>> backlog.sent("ada", Place("clicks", 0, 8), at=1.5)
+    >>> backlog.sent("ada", Place("clicks", 0, 7), timestamp_ms=1_000, at=1.0)
+    >>> backlog.sent("ada", Place("clicks", 0, 8), timestamp_ms=1_500, at=1.5)
     >>> backlog.waiting
     2
     >>> backlog.answered("ada", Place("clicks", 0, 8), at=1.75)
@@ -37,12 +45,22 @@ class Backlog:
     def __init__(self) -> None:
         self.waiting = 0
         self.latencies: deque[float] = deque(maxlen=_KEPT)
-        self._open: dict[str, deque[tuple[Place, float]]] = {}
+        self._open: dict[str, list[_Open]] = {}
         self._early: dict[Place, float] = {}
 
-    def sent(self, user_id: str, place: Place, at: float) -> None:
-        """Take an event that the broker acknowledged; `at` is the time of sending in seconds."""
-        self._open.setdefault(user_id, deque()).append((place, at))
+    def sent(self, user_id: str, place: Place, timestamp_ms: int, at: float) -> None:
+        """Take an event that the broker acknowledged.
+
+        Parameters
+        ----------
+        user_id : str
+        place : Place
+        timestamp_ms : int
+            The record's timestamp.
+        at : float
+            Monotonic time of sending, in seconds.
+        """
+        self._open.setdefault(user_id, []).append(_Open(place, timestamp_ms, at))
         self.waiting += 1
         # The answer may be read before the acknowledgement: both come over different connections.
         answered = self._early.pop(place, None)
@@ -50,18 +68,20 @@ class Backlog:
             self.answered(user_id, place, answered)
 
     def answered(self, user_id: str, place: Place, at: float) -> None:
-        """Take a recommendation that rests on the event at `place`; `at` is the time of its arrival in seconds."""
-        events = self._open.get(user_id)
-        if events is None or all(place != other for other, _ in events):
+        """Take a recommendation that rests on the event at `place`, read at `at` (monotonic seconds)."""
+        events = self._open.get(user_id, [])
+        last = next((event for event in events if event.place == place), None)
+        if last is None:
             self._early[place] = at
+            if len(self._early) > _EARLY:
+                del self._early[next(iter(self._early))]
             return
-        while events:
-            other, sent = events.popleft()
-            self.waiting -= 1
-            self.latencies.append(at - sent)
-            if other == place:
-                break
-        if not events:
+        covered = [event for event in events if event.timestamp_ms <= last.timestamp_ms]
+        self.waiting -= len(covered)
+        self.latencies.extend(at - event.at for event in covered)
+        if rest := [event for event in events if event.timestamp_ms > last.timestamp_ms]:
+            self._open[user_id] = rest
+        else:
             del self._open[user_id]
 
     def quantile(self, share: float, newest: int | None = None) -> float | None:

@@ -63,11 +63,11 @@ class Observations:
     last_answer: float = 0.0
     _sample_since: float = 0.0
 
-    def sent(self, event: Event, place: Place, at: float) -> None:
-        """Take an acknowledged event that was sent at `at` (monotonic seconds)."""
+    def sent(self, event: Event, place: Place, timestamp_ms: int, at: float) -> None:
+        """Take an acknowledged event, its record's timestamp, and when it was sent (monotonic seconds)."""
         self.events += 1
         self.users[event.user_id] = event
-        self.backlog.sent(event.user_id, place, at)
+        self.backlog.sent(event.user_id, place, timestamp_ms, at)
 
     def record(self, role: str, record: Any, now: float) -> None:
         """Take a record of a followed topic, read at `now` (monotonic seconds)."""

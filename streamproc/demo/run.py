@@ -38,7 +38,7 @@ _DRAW_SECONDS = 0.25
 _STATUS_SECONDS = 5.0
 _DRAIN_SECONDS = 120.0  # longest wait for the last events to be processed
 _QUIET_SECONDS = 2.0  # nothing new on any topic for so long: the run is over
-_SETTLE_SECONDS = 45.0  # longest wait for that, and for a meta-update that an alarm has called for
+_SETTLE_SECONDS = 45.0  # longest wait for that, for the last answers, and for a meta-update after an alarm
 
 
 class DemoError(StreamprocError):
@@ -190,20 +190,20 @@ class _Demo:
         if not self._processed():
             done = self.course.last.processed if self.course.last else 0
             raise DemoError(
-                f"{self.seen.events - done} of {self.seen.events} events were not processed, and "
-                f"{self.seen.backlog.waiting} not answered, within {_DRAIN_SECONDS:.0f} s of the last one"
+                f"{self.seen.events - done} of {self.seen.events} events were not processed within "
+                f"{_DRAIN_SECONDS:.0f} s of the last one"
             )
         await self._until(self._settled, _SETTLE_SECONDS)
         await self._scrape(children, session)
 
     def _processed(self) -> bool:
         last = self.course.last
-        everything = last is not None and last.processed >= self.seen.events and last.lag == 0
-        return everything and self.seen.backlog.waiting == 0
+        return last is not None and last.processed >= self.seen.events and last.lag == 0
 
     def _settled(self) -> bool:
         quiet = time.monotonic() - self.seen.last_record > _QUIET_SECONDS
-        return quiet and (self._meta_updates > 0 or not self.seen.triggers)
+        adapted = self._meta_updates > 0 or not self.seen.triggers
+        return quiet and adapted and self.seen.backlog.waiting == 0
 
     @staticmethod
     async def _until(condition: Callable[[], bool], seconds: float) -> None:
@@ -266,7 +266,7 @@ class _Demo:
         self.seen.record(role, record, time.monotonic())
 
     def _sent(self, event: Event, at: RecordMetadata, handed: float) -> None:
-        self.seen.sent(event, Place(at.topic, at.partition, at.offset), handed)
+        self.seen.sent(event, Place(at.topic, at.partition, at.offset), at.timestamp, handed)
         if self.world.drifts and event.number == self.world.drifts[-1]:
             self.seen.tell("the simulated users change their habits")
 

@@ -111,6 +111,9 @@ def story(seen: Observations, course: Course, drifts: list[int], summary: Summar
     lines.append(
         f"{summary.versions_promoted} versions of the base model promoted, {summary.versions_rejected} rejected"
     )
+    if unanswered := seen.backlog.waiting:
+        were = "was" if unanswered == 1 else "were"
+        lines.append(f"{_count(unanswered, 'event')} {were} followed by no recommendation that rests on it")
     if summary.dead_letters:
         lines.append(f"{_count(summary.dead_letters, 'record')} went to the dead letters")
     return lines

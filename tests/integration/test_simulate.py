@@ -71,8 +71,8 @@ async def test_every_event_arrives_once_on_its_users_partition_and_after_its_ite
         partitions[event.user_id].add(record.partition)
     assert all(len(found) == 1 for found in partitions.values())
     assert len(set().union(*partitions.values())) > 1
-    places = {(record.topic, record.partition, record.offset) for _, record in rows}
-    assert {(at.topic, at.partition, at.offset) for _, at in acknowledged} == places
+    places = {(record.topic, record.partition, record.offset, record.timestamp) for _, record in rows}
+    assert {(at.topic, at.partition, at.offset, at.timestamp) for _, at in acknowledged} == places
     items = await collect(settings, ["items"], lambda rows: len(rows) >= 140)
     known = {decode(ItemEvent, record.value).item_id for _, record in items}
     assert {event.item_id for event in events} <= known

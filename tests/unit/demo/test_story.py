@@ -51,7 +51,7 @@ def seen() -> Observations:
     world = World(WorldConfig(users=50, items=120, categories=4), 1)
     for offset in range(6_000):
         event = world.step()
-        found.sent(event, Place("clicks", 0, offset), at=float(offset))
+        found.sent(event, Place("clicks", 0, offset), timestamp_ms=offset, at=float(offset))
         if offset == 3_399:
             signal = DriftSignal(
                 name="paired", timestamp_ms=NOW_MS, detector="ADWIN", worker="w", kind="trigger",
@@ -121,6 +121,13 @@ def test_a_change_that_nobody_noticed_is_admitted(seen: Observations) -> None:
     seen.alarms.clear()
     found = summarise(seen, COURSE, meta_updates=0, flow_seconds=3, wall_seconds=9, guarantee="exactly_once")
     assert any("drift at event 3,000 not noticed" in line for line in story(seen, COURSE, [3_000], found))
+
+
+def test_events_that_no_list_rests_on_are_admitted(seen: Observations) -> None:
+    event = World(WorldConfig(users=50, items=120, categories=4), 1).step()
+    seen.sent(event, Place("purchases", 0, 0), timestamp_ms=9_000, at=9_000.0)
+    found = summarise(seen, COURSE, meta_updates=0, flow_seconds=3, wall_seconds=9, guarantee="exactly_once")
+    assert any(line.startswith("1 event was followed by no recommendation") for line in story(seen, COURSE, [], found))
 
 
 def test_nothing_measured_is_told_as_unknown(tmp_path: Path) -> None:
