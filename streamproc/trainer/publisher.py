@@ -25,7 +25,7 @@ Offsets = Mapping[TopicPartition, int]
 
 
 class Publisher:
-    """Producer of `model-updates`; an async context manager.
+    """Producer of `model-updates`.
 
     With `exactly_once` its transactional id is that of the application's trainer: a second trainer fences the first,
     and what an example taught is published exactly when its offset is committed.
@@ -40,12 +40,11 @@ class Publisher:
         self._producer = AIOKafkaProducer(**aiokafka_options(settings), acks="all", linger_ms=0, **identity)
         self._topic = settings.topic("model-updates")
 
-    async def __aenter__(self) -> Publisher:
+    async def start(self) -> None:
         """Connect; this fences a former trainer."""
         await self._producer.start()
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def stop(self) -> None:
         """Disconnect."""
         await self._producer.stop()
 

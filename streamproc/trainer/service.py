@@ -9,10 +9,11 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import torch
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.errors import ProducerFenced
 from aiokafka.structs import ConsumerRecord, TopicPartition
 from prometheus_client import CollectorRegistry
 
@@ -21,6 +22,7 @@ from streamproc import topics
 from streamproc.artefacts import ArtefactError, load
 from streamproc.connection import aiokafka_options
 from streamproc.engine.broadcast import Broadcast
+from streamproc.errors import StreamprocError
 from streamproc.http import HttpServer
 from streamproc.metrics import TrainerMetrics
 from streamproc.settings import Settings
@@ -35,6 +37,10 @@ Arguments = TypeVarTuple("Arguments")
 
 POLL_SECONDS = 0.2
 STUCK_SECONDS = 120.0  # a turn of the loop that takes longer than any meta-update: not healthy
+
+
+class TrainerError(StreamprocError):
+    """The trainer cannot go on."""
 
 
 class Trainer:
@@ -59,20 +65,9 @@ class Trainer:
         self._turn = time.monotonic()
         self._thread = ThreadPoolExecutor(1, "learner")
         self.http = HttpServer(settings.http_host, settings.trainer_http_port, registry, self._healthy, self._is_ready)
-        group = f"{settings.application_id}-trainer"
-        isolation = "read_committed" if settings.processing_guarantee == "exactly_once" else "read_uncommitted"
-        self._consumer = AIOKafkaConsumer(
-            **aiokafka_options(settings),
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level=isolation,
-            session_timeout_ms=int(settings.session_timeout_seconds * 1000),
-            heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 4),
-            max_poll_records=1_000,
-        )
-        self._updates = Broadcast(settings, [settings.topic("model-updates")])
-        self._publisher = Publisher(settings, self._consumer)
+        self._consumer: AIOKafkaConsumer
+        self._updates: Broadcast
+        self._publisher: Publisher
         self._training: Training
 
     def stop(self) -> None:
@@ -85,27 +80,49 @@ class Trainer:
         Raises
         ------
         StreamprocError
-            Topics are missing, the artefact folder cannot be written, or the HTTP port is taken.
+            Topics are missing, the artefact folder cannot be written, the HTTP port is taken, or another trainer runs.
         """
         await asyncio.to_thread(topics.check, self._settings)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._thread.shutdown, cancel_futures=True)
-            stack.push_async_callback(self._updates.stop)
-            await self._updates.start()
-            stack.push_async_callback(self._consumer.stop)
-            await self._resume()
-            self._consumer.subscribe(
-                [self._settings.topic("training-examples"), self._settings.topic("drift-signals")],
-                listener=_Forget(self._offsets),
-            )
-            await self._consumer.start()
-            await stack.enter_async_context(self._publisher)
+            await self._connect(stack)
             await stack.enter_async_context(self.http)
             log.info(
                 "trainer ready on version %d, health and metrics on port %d", self._training.serving, self.http.port
             )
             self._ready = True
-            await self._loop()
+            try:
+                await self._loop()
+            except ProducerFenced as error:
+                asyncio.get_running_loop().set_exception_handler(_unless_fenced)
+                raise TrainerError(
+                    f"another trainer of application {self._settings.application_id!r} has taken over: one is enough"
+                ) from error
+
+    async def _connect(self, stack: contextlib.AsyncExitStack) -> None:
+        settings = self._settings
+        exactly_once = settings.processing_guarantee == "exactly_once"
+        self._updates = Broadcast(settings, [settings.topic("model-updates")])
+        stack.push_async_callback(self._updates.stop)
+        await self._updates.start()
+        await self._resume()
+        self._consumer = AIOKafkaConsumer(
+            **aiokafka_options(settings),
+            group_id=f"{settings.application_id}-trainer",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed" if exactly_once else "read_uncommitted",
+            session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 4),
+            max_poll_records=1_000,
+        )
+        stack.push_async_callback(self._consumer.stop)
+        topics_read = [settings.topic("training-examples"), settings.topic("drift-signals")]
+        self._consumer.subscribe(topics_read, listener=_Forget(self._offsets))
+        await self._consumer.start()
+        self._publisher = Publisher(settings, self._consumer)
+        stack.push_async_callback(self._publisher.stop)
+        await self._publisher.start()
 
     async def _resume(self) -> None:
         """Go on from the version in service, with the feature scalers of the other kept versions."""
@@ -210,6 +227,12 @@ class _Forget(ConsumerRebalanceListener):
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Nothing to do: the consumer reads on from what is committed."""
+
+
+def _unless_fenced(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # A fenced aiokafka producer leaves futures with that error behind which nobody can await: it has been told already.
+    if not isinstance(context.get("exception"), ProducerFenced):
+        loop.default_exception_handler(context)
 
 
 async def serve(settings: Settings) -> None:
