@@ -35,6 +35,8 @@ class KnowledgeConfig:
     max_items, max_users, max_sessions, max_categories, max_contexts : how many of each are remembered; sessions and
         contexts are powers of two.
     pairs_per_item, neighbours_per_item : partners in the pair table, and sessions and users posted, of each item.
+    table_cells : entries of the pair table and of each posting table; a catalogue with more items gets narrower rows.
+    session_length : items remembered of a session.
     slow_half_life, fast_half_life : of the pair weights, events; the slow one is lengthened by `half_life_per_item`
         for each item known, since a large catalogue tells little per item in so many events.
     """
@@ -46,6 +48,7 @@ class KnowledgeConfig:
     max_contexts: int = 1_048_576
     pairs_per_item: int = 128
     neighbours_per_item: int = 128
+    table_cells: int = 33_554_432
     session_length: int = 24
     slow_half_life: float = 50_000.0
     fast_half_life: float = 3_000.0
@@ -69,10 +72,10 @@ class Knowledge:
         self.categories = Categories(config.max_categories)
         self.content = Content()
         self.popularity = Popularity()
-        self.pairs = Pairs(config.pairs_per_item)
+        self.pairs = Pairs(config.pairs_per_item, config.table_cells)
         self.second = SecondOrder(config.max_contexts)
-        self.sessions = Postings(config.session_length, config.neighbours_per_item)
-        self.users = Users(config.max_users, config.neighbours_per_item)
+        self.sessions = Postings(config.session_length, config.neighbours_per_item, config.table_cells)
+        self.users = Users(config.max_users, config.neighbours_per_item, config.table_cells)
         self.event = 0
         self.session = 0
         self.recent = np.zeros(RECENT, np.int32)

@@ -10,6 +10,8 @@ import numpy as np
 from models.jit import kernel
 from models.knowledge.arrays import grown
 
+MIN_WIDTH = 16
+
 
 class Postings:
     """Lists of items (sessions, or users), and which of the latest lists an item is in.
@@ -22,7 +24,8 @@ class Postings:
     count : int64[items], lists ever posted.
     """
 
-    def __init__(self, length: int, width: int) -> None:
+    def __init__(self, length: int, width: int, cells: int) -> None:
+        self._cells = cells
         self.members = np.zeros((64, length), np.int32)
         self.size = np.zeros(64, np.int64)
         self.posted = np.zeros((1, width), np.int32)
@@ -30,7 +33,16 @@ class Postings:
         self.overlap = np.zeros(64, np.float32)  # scratch of the query, zero between queries
 
     def grow(self, rows: int) -> None:
-        """Make room for `rows` item slots."""
+        """Make room for `rows` item slots; rings that have become too wide keep their latest lists."""
+        width = self.posted.shape[1]
+        kept = width
+        while rows * kept > self._cells and kept > MIN_WIDTH:
+            kept //= 2
+        if kept < width:
+            latest = (self.count[:, None] - kept + np.arange(kept)) % width  # oldest kept first
+            latest = np.where(self.count[:, None] <= kept, np.arange(kept), latest)
+            self.posted = np.take_along_axis(self.posted, latest, axis=1)
+            self.count = np.minimum(self.count, kept)
         self.posted, self.count = grown(self.posted, rows), grown(self.count, rows)
 
     def grow_lists(self, rows: int) -> None:

@@ -20,10 +20,11 @@ KINDS = 5
 NEXT, SLOW, FAST, CROSS, BACK = range(KINDS)
 CONTEXT = 10
 """Items of a user that a new event is paired with."""
+MIN_WIDTH = 16
 
 
 class Pairs:
-    """The pair table; a row per item slot.
+    """The pair table; a row per item slot, narrower in a catalogue so large that full rows would not fit `cells`.
 
     Attributes
     ----------
@@ -33,15 +34,23 @@ class Pairs:
     stamp : int64[items], the event number at which the row was last brought up to date.
     """
 
-    def __init__(self, width: int) -> None:
-        self.width = width
+    def __init__(self, width: int, cells: int) -> None:
+        self._cells = cells
         self.partner = np.zeros((1, width), np.int32)
         self.weight = np.zeros((1, KINDS, width), np.float32)
         self.total = np.zeros((1, KINDS), np.float32)
         self.stamp = np.zeros(1, np.int64)
 
     def grow(self, rows: int) -> None:
-        """Make room for `rows` item slots."""
+        """Make room for `rows` item slots; rows that have become too wide keep their strongest partners."""
+        width = self.partner.shape[1]
+        while rows * width > self._cells and width > MIN_WIDTH:
+            width //= 2
+        if width < self.partner.shape[1]:
+            value = self.weight[:, CROSS] + self.weight[:, BACK] + self.weight[:, SLOW]
+            strongest = np.argsort(-value, axis=1, kind="stable")[:, :width]
+            self.partner = np.take_along_axis(self.partner, strongest, axis=1)
+            self.weight = np.take_along_axis(self.weight, strongest[:, None, :], axis=2)
         self.partner, self.weight = grown(self.partner, rows), grown(self.weight, rows)
         self.total, self.stamp = grown(self.total, rows), grown(self.stamp, rows)
 

@@ -23,12 +23,12 @@ class Users:
     session_size : int64[users], events in it.
     """
 
-    def __init__(self, max_users: int, width: int) -> None:
+    def __init__(self, max_users: int, width: int, cells: int) -> None:
         self.max_users = max_users
         self.table = HashMap()
         self.used = 1
         self._hand = 1
-        self.lists = Postings(HISTORY, width)
+        self.lists = Postings(HISTORY, width, cells)
         self.hashes = np.zeros(64, np.uint64)
         self.last_ms = np.zeros(64, np.int64)
         self.session = np.zeros(64, np.int64)
