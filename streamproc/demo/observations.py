@@ -64,7 +64,7 @@ class Observations:
     _sample_since: float = 0.0
 
     def sent(self, event: Event, place: Place, timestamp_ms: int, at: float) -> None:
-        """Take an acknowledged event, its record's timestamp, and when it was sent (monotonic seconds)."""
+        """Take an acknowledged event, its record's timestamp, and the monotonic time of sending in seconds."""
         self.events += 1
         self.users[event.user_id] = event
         self.backlog.sent(event.user_id, place, timestamp_ms, at)

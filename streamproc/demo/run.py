@@ -16,7 +16,6 @@ from typing import Any
 
 import aiohttp
 import click
-from aiokafka.structs import RecordMetadata
 
 from streamproc import topics
 from streamproc.brokers.embedded import EmbeddedBroker
@@ -28,9 +27,9 @@ from streamproc.demo.summary import Summary, story, summarise
 from streamproc.demo.view import Screen, lines, status
 from streamproc.errors import StreamprocError
 from streamproc.settings import Settings
-from streamproc.simulator import DriftKind, Event, World, WorldConfig
+from streamproc.simulator import DriftKind, World, WorldConfig
 from streamproc.simulator.pacing import FollowBacklog
-from streamproc.simulator.producer import Simulation, follow, recent_start_ms
+from streamproc.simulator.producer import Sent, Simulation, follow, recent_start_ms
 
 _FOLLOWED = ["recommendations", "drift-signals", "model-updates", "dead-letters"]
 _SCRAPE_SECONDS = 0.5
@@ -265,9 +264,9 @@ class _Demo:
     def _record(self, role: str, record: Any) -> None:
         self.seen.record(role, record, time.monotonic())
 
-    def _sent(self, event: Event, at: RecordMetadata, handed: float) -> None:
-        self.seen.sent(event, Place(at.topic, at.partition, at.offset), at.timestamp, handed)
-        if self.world.drifts and event.number == self.world.drifts[-1]:
+    def _sent(self, sent: Sent) -> None:
+        self.seen.sent(sent.event, Place(*sent.place), sent.timestamp_ms, sent.at)
+        if self.world.drifts and sent.event.number == self.world.drifts[-1]:
             self.seen.tell("the simulated users change their habits")
 
     def _title(self, item_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -24,7 +24,25 @@ _PAST_DAYS = 300  # how long ago the simulated time starts
 _TICK = 0.005  # seconds between two looks at the pace
 _MOST_LISTS = 100_000  # users whose last list is kept
 
-OnSent = Callable[[Event, RecordMetadata, float], object]
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event that the broker has acknowledged.
+
+    Attributes
+    ----------
+    place : tuple of (str, int, int)
+        Topic, partition and offset.
+    timestamp_ms : int
+        The record's timestamp: wall time of sending.
+    at : float
+        Monotonic time of sending, in seconds.
+    """
+
+    event: Event
+    place: tuple[str, int, int]
+    timestamp_ms: int
+    at: float
 
 
 class Simulation:
@@ -38,8 +56,7 @@ class Simulation:
     waiting : callable, optional
         Returns the number of events not yet answered, for paces that look at it.
     on_sent : callable, optional
-        Called with each event that the broker has acknowledged, where it lies, and the monotonic time in seconds at
-        which it was handed to the producer.
+        Called with each event that the broker has acknowledged.
     """
 
     def __init__(
@@ -48,7 +65,7 @@ class Simulation:
         world: World,
         pace: Pace,
         waiting: Callable[[], int] = lambda: 0,
-        on_sent: OnSent | None = None,
+        on_sent: Callable[[Sent], object] | None = None,
     ) -> None:
         self._settings = settings
         self._pace = pace
@@ -97,12 +114,16 @@ class Simulation:
     async def _send_next(self, producer: AIOKafkaProducer) -> None:
         event = self.world.step(self.shown)
         await self._announce(producer)
-        event = replace(event, timestamp_ms=min(event.timestamp_ms, int(time.time() * 1_000)))
+        # Set here and not by the client, because the acknowledgement of the embedded broker tells a made-up one.
+        now_ms = int(time.time() * 1_000)
+        event = replace(event, timestamp_ms=min(event.timestamp_ms, now_ms))
         role, record = event_record(event)
         handed = time.monotonic()
-        future = await producer.send(self._settings.topic(role), encode(record), key=event.user_id.encode())
+        future = await producer.send(
+            self._settings.topic(role), encode(record), key=event.user_id.encode(), timestamp_ms=now_ms
+        )
         self._open.add(future)
-        future.add_done_callback(lambda done: self._acknowledge(event, handed, done))
+        future.add_done_callback(lambda done: self._acknowledge(event, now_ms, handed, done))
 
     async def _announce(self, producer: AIOKafkaProducer) -> None:
         """Send catalogue changes and wait until the broker has them: they must be known before the first click."""
@@ -113,7 +134,9 @@ class Simulation:
         if sent:
             await asyncio.gather(*sent)
 
-    def _acknowledge(self, event: Event, handed: float, done: asyncio.Future[RecordMetadata]) -> None:
+    def _acknowledge(
+        self, event: Event, timestamp_ms: int, handed: float, done: asyncio.Future[RecordMetadata]
+    ) -> None:
         self._open.discard(done)
         if done.cancelled():
             return
@@ -122,7 +145,8 @@ class Simulation:
             return
         self.acknowledged += 1
         if self._on_sent:
-            self._on_sent(event, done.result(), handed)
+            place = done.result()
+            self._on_sent(Sent(event, (place.topic, place.partition, place.offset), timestamp_ms, handed))
 
     def _raise_failure(self) -> None:
         if self._failure:
@@ -187,7 +211,7 @@ async def simulate_to_topics(
     KafkaError
         When the broker cannot be reached or refuses a record.
     """
-    simulation = Simulation(settings, world, pace, on_sent=lambda *_: on_progress(1))
+    simulation = Simulation(settings, world, pace, on_sent=lambda _: on_progress(1))
 
     def see(_role: str, record: Any) -> None:
         try:

@@ -20,7 +20,7 @@ from streamproc.cli import main
 from streamproc.settings import Settings
 from streamproc.simulator import World, WorldConfig
 from streamproc.simulator.pacing import FixedRate
-from streamproc.simulator.producer import Simulation, follow, simulate_to_topics
+from streamproc.simulator.producer import Sent, Simulation, follow, simulate_to_topics
 
 pytestmark = pytest.mark.embedded
 SMALL = WorldConfig(users=40, items=120, categories=4, new_items_per_1000=20)
@@ -56,10 +56,8 @@ async def collect(settings: Settings, roles: list[str], enough: Callable[[list[A
 async def test_every_event_arrives_once_on_its_users_partition_and_after_its_items_announcement(
     settings: Settings,
 ) -> None:
-    acknowledged = []
-    simulation = Simulation(
-        settings, World(SMALL, 1), FixedRate(5_000), on_sent=lambda event, at, _: acknowledged.append((event, at))
-    )
+    acknowledged: list[Sent] = []
+    simulation = Simulation(settings, World(SMALL, 1), FixedRate(5_000), on_sent=acknowledged.append)
     await simulation.run(events=1_000)
     assert simulation.acknowledged == len(acknowledged) == 1_000
     rows = await collect(settings, ["clicks", "purchases"], lambda rows: len(rows) >= 1_000)
@@ -71,8 +69,8 @@ async def test_every_event_arrives_once_on_its_users_partition_and_after_its_ite
         partitions[event.user_id].add(record.partition)
     assert all(len(found) == 1 for found in partitions.values())
     assert len(set().union(*partitions.values())) > 1
-    places = {(record.topic, record.partition, record.offset, record.timestamp) for _, record in rows}
-    assert {(at.topic, at.partition, at.offset, at.timestamp) for _, at in acknowledged} == places
+    places = {((record.topic, record.partition, record.offset), record.timestamp) for _, record in rows}
+    assert {(sent.place, sent.timestamp_ms) for sent in acknowledged} == places
     items = await collect(settings, ["items"], lambda rows: len(rows) >= 140)
     known = {decode(ItemEvent, record.value).item_id for _, record in items}
     assert {event.item_id for event in events} <= known
