@@ -7,6 +7,7 @@ from aiokafka.structs import TopicPartition
 
 from streamproc.connection import aiokafka_options
 from streamproc.engine.changelog import partitions_of
+from streamproc.engine.fetching import read_input_records
 from streamproc.engine.records import InputRecord
 from streamproc.settings import Settings
 
@@ -51,6 +52,7 @@ class Broadcast:
             If a topic does not exist.
         """
         await self._consumer.start()
+        read_input_records(self._consumer)
         for topic in self._topics:
             known = await partitions_of(self._consumer, topic)
             self._partitions += [TopicPartition(topic, partition) for partition in sorted(known)]
@@ -86,11 +88,7 @@ class Broadcast:
     async def poll(self, timeout_seconds: float = 0.0) -> list[InputRecord]:
         """Return what has arrived; wait up to `timeout_seconds` if nothing has."""
         fetched = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000))
-        return [
-            InputRecord(tp.topic, tp.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
-            for tp, records in fetched.items()
-            for r in records
-        ]
+        return [record for records in fetched.values() for record in records]
 
     async def lag(self) -> dict[tuple[str, int], int]:
         """Return the number of records not read yet, by topic and partition (transaction markers count)."""

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from streamproc.engine.errors import EngineError
+from streamproc.engine.fetching import read_input_records
 from streamproc.engine.records import RecoveryStats
 from streamproc.engine.store import Store
 
@@ -49,6 +50,7 @@ async def recover(consumer_options: Mapping[str, Any], topic: str, stores: Mappi
         max_partition_fetch_bytes=_FETCH_BYTES,
     )
     await consumer.start()
+    read_input_records(consumer)
     try:
         known = await partitions_of(consumer, topic)
         if missing := sorted(set(stores) - set(known)):

@@ -8,21 +8,26 @@ without transactions: an idempotent producer, deliveries awaited, then the offse
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
+from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
 from streamproc.engine.errors import EngineError, describe
-from streamproc.engine.records import Output
+from streamproc.engine.records import Headers, Output
 
 # A batch of records is what the brokers' `message.max.bytes` (1 MiB by default) limits: stay below it together.
 _MAX_BATCH_BYTES = 512 * 1024
 
 _ABORT_SECONDS = 5.0
+_KNOWN_KEYS = 100_000
 
+Rows = Mapping[bytes, bytes | None]
+Place = tuple[str, int]
 Offsets = Mapping[TopicPartition, int]
 CommitOffsets = Callable[[Offsets], Awaitable[bool]]
 
@@ -33,8 +38,11 @@ class Delivery(Protocol):
     async def start(self) -> None:
         """Connect; whoever owned the partition before can write no more when this returns."""
 
-    async def send(self, outputs: Sequence[Output], own_partition: int) -> list[tuple[TopicPartition, int]]:
-        """Send records; return when all are acknowledged, with the next offset after each batch of records."""
+    async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
+        """Send rows to the changelog, and outputs; return when all are acknowledged.
+
+        The answer is the offset after the last row, ``None`` without rows.
+        """
 
     async def commit(self, offsets: Offsets) -> None:
         """Make everything sent since the last commit visible, together with the offsets."""
@@ -51,43 +59,67 @@ class _Sender:
             **options, acks="all", max_batch_size=_MAX_BATCH_BYTES, enable_idempotence=True
         )
 
-    async def send(self, outputs: Sequence[Output], own_partition: int) -> list[tuple[TopicPartition, int]]:
-        batches: list[tuple[TopicPartition, BatchBuilder]] = []
-        open_batches: dict[TopicPartition, BatchBuilder] = {}
-        partitions: dict[str, list[int]] = {}
-        for output in outputs:
-            topic = output.topic
-            if topic not in partitions:
-                partitions[topic] = sorted(await self.producer.partitions_for(topic))
-            tp = TopicPartition(topic, self._partition(output, partitions[topic], own_partition))
-            builder = open_batches.get(tp)
-            while builder is None or not self._append(builder, output):
-                builder = open_batches[tp] = self.producer.create_batch()
-                batches.append((tp, builder))
-        futures = [await self.producer.send_batch(builder, tp.topic, partition=tp.partition) for tp, builder in batches]
-        acknowledged = await asyncio.gather(*futures, return_exceptions=True)
-        ends = []
-        for (tp, builder), result in zip(batches, acknowledged, strict=True):
+    async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
+        batches = _Batches(self.producer)
+        for row in rows.items():
+            batches.append(changelog, None, *row, ())
+        partitions = {topic: await self._partitions(topic) for topic in {output.topic for output in outputs}}
+        for topic, key, value, headers, timestamp_ms, partition in outputs:
+            if partition is None:
+                known = partitions[topic]
+                chosen = _positive_murmur2(key) if key is not None else changelog.partition
+                place = topic, known[chosen % len(known)]
+            else:
+                place = topic, partition
+            batches.append(place, timestamp_ms, key, value, headers)
+        return await self._deliver(batches.made, changelog)
+
+    async def _partitions(self, topic: str) -> list[int]:
+        return sorted(await self.producer.partitions_for(topic))
+
+    async def _deliver(self, batches: list[tuple[Place, BatchBuilder]], changelog: TopicPartition) -> int | None:
+        futures = [
+            await self.producer.send_batch(builder, topic, partition=partition)
+            for (topic, partition), builder in batches
+        ]
+        end: int | None = None
+        for (place, builder), result in zip(
+            batches, await asyncio.gather(*futures, return_exceptions=True), strict=True
+        ):
             if isinstance(result, ProducerFenced):
                 raise result
             if isinstance(result, BaseException):
-                raise EngineError(f"the broker refused records for {tp.topic}-{tp.partition} ({describe(result)})")
-            ends.append((tp, result.offset + builder.record_count()))
-        return ends
+                raise EngineError(f"the broker refused records for {place[0]}-{place[1]} ({describe(result)})")
+            if place == changelog:
+                end = result.offset + builder.record_count()
+        return end
 
-    def _partition(self, output: Output, known: list[int], own: int) -> int:
-        if output.partition is not None:
-            return output.partition
-        if output.key is None:
-            return known[own % len(known)]
-        chosen: int = self.producer._partitioner(output.key, known, known)
-        return chosen
 
-    @staticmethod
-    def _append(builder: BatchBuilder, output: Output) -> bool:
-        # Tuples must become a list for aiokafka's compiled encoder; it answers None when the batch is full.
-        _, key, value, headers, timestamp_ms, _ = output
-        return builder.append(timestamp=timestamp_ms, key=key, value=value, headers=[*headers]) is not None
+class _Batches:
+    """Batches of records being filled, in the order in which they were begun."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.made: list[tuple[Place, BatchBuilder]] = []
+        self._producer = producer
+        self._open: dict[Place, Callable[..., Any]] = {}
+
+    def append(
+        self, place: Place, timestamp_ms: int | None, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> None:
+        # aiokafka's compiled encoder wants a list of headers, and answers None when the batch is full.
+        add = self._open.get(place)
+        if add is None or add(timestamp=timestamp_ms, key=key, value=value, headers=[*headers]) is None:
+            builder = self._producer.create_batch()
+            self.made.append((place, builder))
+            self._open[place] = builder.append
+            builder.append(timestamp=timestamp_ms, key=key, value=value, headers=[*headers])
+
+
+@lru_cache(_KNOWN_KEYS)
+def _positive_murmur2(key: bytes) -> int:
+    """Hash a key as Kafka's default partitioner does; in Python it takes microseconds, and keys come again."""
+    hashed: int = murmur2(key) & 0x7FFFFFFF
+    return hashed
 
 
 class ExactlyOnce:
@@ -117,11 +149,11 @@ class ExactlyOnce:
             await self._sender.producer.stop()
             raise EngineError(f"no transactions as {self._name!r} ({describe(error)})") from error
 
-    async def send(self, outputs: Sequence[Output], own_partition: int) -> list[tuple[TopicPartition, int]]:
+    async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
         """Send records within the transaction."""
         try:
             await self._begin()
-            return await self._sender.send(outputs, own_partition)
+            return await self._sender.send(changelog, rows, outputs)
         except EngineError:
             raise
         except Exception as error:
@@ -178,10 +210,10 @@ class AtLeastOnce:
         """Start the producer."""
         await self._sender.producer.start()
 
-    async def send(self, outputs: Sequence[Output], own_partition: int) -> list[tuple[TopicPartition, int]]:
+    async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
         """Send records."""
         try:
-            return await self._sender.send(outputs, own_partition)
+            return await self._sender.send(changelog, rows, outputs)
         except EngineError:
             raise
         except Exception as error:

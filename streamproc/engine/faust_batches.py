@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streamproc.engine.fetching import read_input_records
 from streamproc.engine.records import InputRecord
 
 _BUSY_POLL_SECONDS = 0.02  # how soon a partition that was paused is looked at again
@@ -61,6 +62,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # and waits 1.5 s in a fetch, during which partitions that have just been drained get no new data.
         return aiokafka.AIOKafkaConsumer(**self.app.consumer_options)
 
+    async def on_start(self) -> None:
+        """Start the consumer (within the thread)."""
+        await super().on_start()
+        read_input_records(self._ensure_consumer())
+
     async def _fetch_records(
         self,
         consumer: aiokafka.AIOKafkaConsumer,
@@ -68,16 +74,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> Mapping[TP, Poll]:
-        # Assumption: called in the consumer's thread and returns {partition: list of ConsumerRecord}. There is no
-        # await between aiokafka's moving of the positions and the reading of the epoch: a poll has the right one.
+        # Assumption: called in the consumer's thread and returns {partition: list of records}. There is no await
+        # between aiokafka's moving of the positions and the reading of the epoch: a poll has the right one.
         fetched = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
         polls: dict[TP, Poll] = {}
         for (topic, partition), records in fetched.items():
             tp = TP(topic, partition)
-            polls[tp] = Poll(
-                self.epoch,
-                [InputRecord(topic, partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in records],
-            )
+            polls[tp] = Poll(self.epoch, records)
             self.handed_out[tp] = records[-1].offset + 1
         return polls
 
@@ -90,7 +93,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # Stock Faust seeks one partition, awaits, seeks the next: polls in between would belong to neither side.
         consumer = self._ensure_consumer()
         partitions = list(consumer.assignment())
-        committed = [await consumer.committed(tp) for tp in partitions]
+        committed = await asyncio.gather(*map(consumer.committed, partitions))
         beginnings = await consumer.beginning_offsets(partitions)
         offsets = {
             tp: beginnings[tp] if offset is None else offset for tp, offset in zip(partitions, committed, strict=True)

@@ -9,7 +9,7 @@ from aiokafka.structs import TopicPartition
 
 from streamproc.engine.delivery import Delivery
 from streamproc.engine.inbox import Inbox
-from streamproc.engine.records import InputRecord, Output, Writes
+from streamproc.engine.records import InputRecord, Writes
 from streamproc.engine.state import TaskState
 from streamproc.engine.store import Store
 
@@ -109,13 +109,12 @@ class Task:
         """Send a processed batch and wait for the acknowledgements; a commit under way is waited for first."""
         self._sending = True
         await self.settle()
-        rows = [
-            Output(self._changelog.topic, key, value, partition=self.partition) for key, value in writes.state.items()
-        ]
-        ends = await self.delivery.send(rows + writes.outputs, self.partition) if rows or writes.outputs else []
-        self.state.sent(max((end for tp, end in ends if tp == self._changelog), default=None))
-        for record in records:
-            self._offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        end: int | None = None
+        if writes.state or writes.outputs:
+            end = await self.delivery.send(self._changelog, writes.state, writes.outputs)
+        self.state.sent(end)
+        last = {record.topic: record.offset for record in records}
+        self._offsets |= {TopicPartition(topic, self.partition): offset + 1 for topic, offset in last.items()}
         self._sending = False
 
     def begin_commit(self, commit: Coroutine[Any, Any, None]) -> None:

@@ -2,16 +2,20 @@
 and mend ``streamproc/engine/faust_batches.py`` before anything else."""
 
 import asyncio
+import contextlib
 import inspect
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Any
 
 import aiokafka
 import pytest
-from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.producer.message_accumulator import MessageAccumulator
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.app.base import App
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ThreadDelegateConsumer
@@ -27,6 +31,7 @@ from streamproc.engine.faust_batches import (
     Poll,
     WholePolls,
 )
+from streamproc.engine.fetching import read_input_records
 
 OPTIONS = {"bootstrap_servers": "127.0.0.1:1,127.0.0.1:2", "session_timeout_ms": 10_000}
 
@@ -158,34 +163,62 @@ class FetchedOnce:
 
     _closed = False
 
-    def __init__(self) -> None:
-        self._fetcher = self
-        self._subscriptions = self
+    def __init__(self, records: list[InputRecord]) -> None:
+        self._fetcher = self._subscriptions = self
+        self._records = records
 
     def fetch_context(self) -> Any:
-        class Context:
-            def __enter__(self) -> None: ...
-            def __exit__(self, *_: object) -> None: ...
-
-        return Context()
+        return contextlib.nullcontext()
 
     async def fetched_records(self, partitions: Any, timeout: Any, max_records: Any) -> dict[Any, list[Any]]:
-        record = aiokafka.ConsumerRecord("clicks", 2, 41, 1_000, 0, b"k", b"v", None, 1, 1, (("h", b"x"),))
-        return {aiokafka.TopicPartition("clicks", 2): [record]}
+        return {aiokafka.TopicPartition("clicks", 2): self._records}
 
 
 async def test_fetched_records_become_a_poll_of_the_present_epoch(app: BatchApp, tp: TP) -> None:
     thread = app.consumer._thread
     app.consumer.resume_flow()
     thread.epoch = 3
-    polls = await thread._fetch_records(FetchedOnce(), {tp}, timeout=0, max_records=10)
-    assert polls == {tp: Poll(3, [InputRecord("clicks", 2, 41, 1_000, b"k", b"v", (("h", b"x"),))])}
+    records = [InputRecord("clicks", 2, 41, 1_000, b"k", b"v")]
+    polls = await thread._fetch_records(FetchedOnce(records), {tp}, timeout=0, max_records=10)
+    assert polls == {tp: Poll(3, records)}
     assert thread.handed_out == {tp: 42}
     # Between taking records (which moves the positions) and returning them there must be no `await`.
     source = inspect.getsource(Fetcher.fetched_records)
     taken = source.index("res_or_error.getall(max_records)")
     assert "await" not in source[taken : source.index("return drained", source.index("if drained or not timeout"))]
     assert "self.call_thread(" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
+
+
+def log_of(*values: bytes) -> MemoryRecords:
+    builder = DefaultRecordBatchBuilder(
+        2, 0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0, batch_size=10_000
+    )
+    for offset, value in enumerate(values):
+        builder.append(offset, 1_000 + offset, b"k", value, [("h", b"x")] if value == b"1" else [])
+    return MemoryRecords(bytes(builder.build()))
+
+
+async def test_aiokafka_decodes_lazily_and_through_the_hook_that_makes_our_records() -> None:
+    tp = aiokafka.TopicPartition("clicks", 2)
+    consumer = aiokafka.AIOKafkaConsumer()
+    consumer._fetcher = Fetcher(consumer._client, consumer._subscription)
+    try:
+        assert isinstance(consumer._fetcher._records, OrderedDict)
+        read_input_records(consumer)
+        assignment = Assignment({tp})
+        assignment.state_value(tp).reset_to(0)
+        decoded = PartitionRecords(tp, log_of(b"0", b"1", b"2"), [], 0, None, None, True, 1)
+        consumer._fetcher._records[tp] = FetchResult(tp, assignment=assignment, partition_records=decoded, backoff=0)
+        records = consumer._fetcher._records[tp].getall(10)
+        assert records == [
+            InputRecord("clicks", 2, 0, 1_000, b"k", b"0", ()),
+            InputRecord("clicks", 2, 1, 1_001, b"k", b"1", (("h", b"x"),)),
+            InputRecord("clicks", 2, 2, 1_002, b"k", b"2", ()),
+        ]
+        assert all(type(record) is InputRecord for record in records)
+        assert assignment.state_value(tp)._position == 3
+    finally:
+        await consumer.stop()
 
 
 def test_assignment_is_prepared_before_the_seek_and_the_seek_comes_before_the_flow() -> None:

@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 
 from streamproc.engine import BatchStats, CommitStats, EngineError, InputRecord, Output, StateView, Writes
 from streamproc.engine.cycle import Cycle, Observers
+from streamproc.engine.delivery import Rows
 from streamproc.engine.store import MemoryStore
 from streamproc.engine.task import Task
 
@@ -47,10 +48,11 @@ class Log:
 
         async def abandon(self) -> None: ...
 
-        async def send(self, outputs: Sequence[Output], own_partition: int) -> list[tuple[TopicPartition, int]]:
-            await self._do("send", self._log.send_seconds, [output.value for output in outputs])
-            self._log.offset += len(outputs)
-            return [(TopicPartition("changelog", own_partition), self._log.offset)]
+        async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
+            assert changelog == ("changelog", self._partition)
+            await self._do("send", self._log.send_seconds, [*rows.values(), *(output.value for output in outputs)])
+            self._log.offset += len(rows) + len(outputs)
+            return self._log.offset
 
         async def commit(self, offsets: dict[TopicPartition, int]) -> None:
             await self._do("commit", self._log.commit_seconds, sorted(offsets.values()))

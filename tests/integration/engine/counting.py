@@ -69,7 +69,8 @@ class Counting:
 def make_topics(settings: Settings) -> None:
     """Create the topics; `COUNTS` takes no record above 20 kB."""
     client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
-    topics = [NewTopic(settings.topic(name), PARTITIONS, 1) for name in INPUTS]
+    kept = {"retention.ms": "-1"}  # the records are as old as they say, and the broker would delete them at any moment
+    topics = [NewTopic(settings.topic(name), PARTITIONS, 1, config=kept) for name in INPUTS]
     topics.append(NewTopic(settings.topic(COUNTS), PARTITIONS, 1, config={"max.message.bytes": "20000"}))
     topics.append(NewTopic(settings.topic(STATE), PARTITIONS, 1, config={"cleanup.policy": "compact"}))
     topics.append(NewTopic(settings.topic(ORDER), 1, 1))
