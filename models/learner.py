@@ -188,14 +188,16 @@ class BaseLearner:
         """Meta-learn head, step sizes and decay on recent user windows, and continue from them.
 
         First-order ANIL with Meta-SGD step sizes; see `models.meta`. The result is in the next `snapshot`; where the
-        validation windows show no gain nothing changes. It stops after a pass when `out_of_time` says so.
+        held-out examples show no gain nothing changes. It stops after a pass when `out_of_time` says so.
         """
-        slots = self._store.user_windows(self.config.meta.length, self.config.meta.users)
+        training = self._store.user_windows(self.config.meta.length, self.config.meta.users)
+        validation = self._held_out_windows(0)
         head = self._adam.average[self._net.head]
         start = self._meta_start(self._like)._replace(head=head.to(self._device, copy=True))
         with learning():
-            windows = self._windows(slots, self._adam.average, self._scaler)
-            result = meta_learn(windows, start, self.config.meta, out_of_time)
+            windows = self._windows(training, self._adam.average, self._scaler)
+            unseen = self._windows(validation, self._adam.average, self._scaler)
+            result = meta_learn(windows, unseen, start, self.config.meta, out_of_time)
             if result.report.adopted:
                 move = result.start.head.cpu() - head
                 self._adam.theta[self._net.head] += move
@@ -214,14 +216,21 @@ class BaseLearner:
         return losses
 
     def adapted_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
-        """The same on fewer examples, each after adapting to the examples of its user just before it."""
-        slots = self._store.held_out_windows(self.config.meta.length, self.config.held_out // 4)
+        """The same after adapting to the examples of its user just before it.
+
+        On every second of the newest held-out examples: the others have decided what a meta-update keeps.
+        """
+        slots = self._held_out_windows(1)
         if len(slots) == 0:
             return np.zeros(0, np.float32)
         with learning():
             windows = self._windows(slots, self._net.pack(parameters), _scaler(parameters))
             losses: NDArray[np.float32] = rollout(windows, self._meta_start(parameters))[0][:, -1].cpu().numpy()
         return losses
+
+    def _held_out_windows(self, half: int) -> NDArray[np.int64]:
+        meta = self.config.meta
+        return self._store.held_out_windows(meta.length, 2 * meta.validation)[half::2]
 
     def _meta_start(self, parameters: BaseParameters) -> Start:
         return Start(
@@ -242,12 +251,11 @@ class BaseLearner:
             phi = self._net.head_inputs(theta, x.to(device))
             inputs.append(phi.view(*rows.shape, *phi.shape[1:]))
             correction.append(offsets.view(*rows.shape, offsets.shape[-1]).to(device))
-        examples = self._store.gather(slots.ravel())
+        event_type = self._store.gather(slots.ravel()).event_type.astype(np.int64).reshape(slots.shape)
         return Windows(
             torch.cat(inputs),
             torch.cat(correction),
-            torch.from_numpy(examples.event_type.astype(np.int64).reshape(slots.shape)).to(device),
-            torch.from_numpy(examples.timestamp_ms.reshape(slots.shape)).to(device),
+            torch.from_numpy(event_type).to(device),
             torch.from_numpy(valid).to(device),
         )
 

@@ -34,7 +34,7 @@ class MetaConfig:
     epochs, patience : passes at most, and passes without a better validation loss before it stops.
     rate, step_size_rate : outer Adam's rates, of the head and of step sizes and decay.
     shrinkage : pull of every step size towards zero, in nats per unit; where adapting pays less it goes to zero.
-    validation_share : share of the queries, the latest, that only decide when to stop and what to keep.
+    validation : newest held-out examples that only decide when to stop and what to keep.
     min_queries : fewer validation queries than this prove nothing: no update.
     """
 
@@ -46,7 +46,7 @@ class MetaConfig:
     rate: float = 1e-3
     step_size_rate: float = 2e-3
     shrinkage: float = 2e-5
-    validation_share: float = 0.25
+    validation: int = 500
     min_queries: int = 50
 
 
@@ -78,13 +78,12 @@ class MetaReport:
 class Windows(NamedTuple):
     """User windows: U users, T successive events, n candidates (row 0 the positive), P head inputs.
 
-    `valid` tells real events from the padding after a short window.
+    `valid` tells real events from the padding after (or before) a short window.
     """
 
     inputs: Tensor  # float32[U, T, n, P]
     correction: Tensor  # float32[U, T, n]
     event_type: Tensor  # int64[U, T]
-    timestamp_ms: Tensor  # int64[U, T]
     valid: Tensor  # bool[U, T]
 
     def of(self, users: Tensor) -> Windows:
@@ -154,37 +153,37 @@ def rollout(windows: Windows, start: Start, query: Tensor | None = None) -> tupl
 
 
 def meta_learn(
-    windows: Windows, start: Start, config: MetaConfig, out_of_time: Callable[[], bool] = lambda: False
+    training: Windows,
+    validation: Windows,
+    start: Start,
+    config: MetaConfig,
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> MetaResult:
-    """Meta-learn a better start from user windows, warm from `start`, stopped early on later queries.
+    """Meta-learn a better start from user windows, warm from `start`, stopped early by queries never trained on.
 
     Parameters
     ----------
-    windows : users' windows; a user's first event is support only.
+    training : users' windows; every event but a user's first is a query.
+    validation : windows whose last event alone is a query; neither loop nor the body ever learned from it.
     start : where users start now; not changed.
     config : settings.
     out_of_time : asked after every pass.
     """
-    later = torch.arange(windows.valid.shape[1], device=windows.valid.device) > 0
-    queries = windows.valid & later
-    if int(queries.sum()) == 0:
-        return MetaResult(start, _nothing(windows, queries))
-    times = windows.timestamp_ms[queries].sort().values
-    cut = times[int((1 - config.validation_share) * (len(times) - 1))]
-    training, validation = queries & (windows.timestamp_ms <= cut), queries & (windows.timestamp_ms > cut)
-    if int(validation.sum()) < config.min_queries:
-        return MetaResult(start, _nothing(windows, queries))
-    judge = _Judge(windows, validation, config.batch * 4)
+    query = training.valid.clone()
+    query[:, :1] = False
+    queries = int(query.sum())
+    if queries == 0 or len(validation.valid) < config.min_queries:
+        return MetaResult(start, _nothing(len(training.valid), queries))
+    judge = _Judge(validation, config.batch * 4)
     before = judge.losses(start)
     best, best_loss, best_epoch, epoch = start, float(before.mean()), 0, 0
     current = _Descent(start, config)
     generator = torch.Generator().manual_seed(0)
     while epoch < config.epochs and epoch - best_epoch < config.patience and not out_of_time():
         epoch += 1
-        order = torch.randperm(len(windows.valid), generator=generator).to(windows.valid.device)
+        order = torch.randperm(len(training.valid), generator=generator).to(query.device)
         for users in torch.tensor_split(order, -(-len(order) // config.batch)):
-            if bool(training[users].any()):
-                current.step(rollout(windows.of(users), current.start, training[users])[1])
+            current.step(rollout(training.of(users), current.start, query[users])[1])
         loss = float(judge.losses(current.start).mean())
         if loss < best_loss:
             best, best_loss, best_epoch = current.start, loss, epoch
@@ -193,8 +192,8 @@ def meta_learn(
     still = Start(best.head, torch.zeros_like(best.step_sizes), best.decay)
     report = MetaReport(
         adopted=float(difference.mean()) > 0,
-        users=len(windows.valid),
-        queries=int(training.sum()),
+        users=len(training.valid),
+        queries=queries,
         validation_queries=len(before),
         epochs=epoch,
         loss_before=float(before.mean()),
@@ -235,11 +234,9 @@ class _Descent:
 class _Judge:
     """Losses on the validation queries."""
 
-    def __init__(self, windows: Windows, validation: Tensor, batch: int) -> None:
-        asked = validation.any(1).nonzero().squeeze(1)
-        self._parts = [
-            (windows.of(users), validation[users]) for users in torch.tensor_split(asked, -(-len(asked) // batch))
-        ]
+    def __init__(self, windows: Windows, batch: int) -> None:
+        rows = torch.arange(len(windows.valid), device=windows.valid.device)
+        self._parts = [windows.of(part) for part in torch.tensor_split(rows, -(-len(rows) // batch))]
 
     def shrunk(self, start: Start) -> tuple[Start, Tensor]:
         """How far adapting is trusted: the share of the step sizes with the lowest mean loss, and its losses."""
@@ -250,9 +247,9 @@ class _Judge:
 
     def losses(self, start: Start) -> Tensor:
         """Losses [Q] of all validation queries."""
-        return torch.cat([rollout(windows, start)[0][validation] for windows, validation in self._parts])
+        return torch.cat([rollout(windows, start)[0][:, -1] for windows in self._parts])
 
 
-def _nothing(windows: Windows, queries: Tensor) -> MetaReport:
+def _nothing(users: int, queries: int) -> MetaReport:
     nan = float("nan")
-    return MetaReport(False, len(windows.valid), int(queries.sum()), 0, 0, nan, nan, nan, nan, nan, nan)
+    return MetaReport(False, users, queries, 0, 0, nan, nan, nan, nan, nan, nan)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 Kind = Literal["refresh", "meta"]
 
 MIN_HELD_OUT = 30  # fewer examples prove nothing against a version
+HALF_LIFE = 75  # of held-out examples, in examples: 750 events
 MAX_REJECTIONS = 3  # in a row, before the learner goes back to the version in service
 QUIET_SECONDS = 5.0  # without examples, before what was learned is published ahead of the cadence
 QUIET_EXAMPLES = 50  # needed for that
@@ -200,7 +201,10 @@ class Training:
 
 
 def judge(candidate: NDArray[np.float32], serving: NDArray[np.float32]) -> tuple[bool, str, dict[str, float]]:
-    """Compare losses of two versions on the same examples.
+    """Compare losses of two versions on the same examples, the oldest first.
+
+    An example weighs half as much as one that is `HALF_LIFE` younger: after a shift the new world must soon outweigh
+    the old one.
 
     Returns
     -------
@@ -209,22 +213,24 @@ def judge(candidate: NDArray[np.float32], serving: NDArray[np.float32]) -> tuple
 
     Examples
     --------
-    >>> better, same = np.linspace(0.9, 1.1, 50, dtype=np.float32), np.linspace(1.0, 1.3, 50, dtype=np.float32)
+    >>> better, same = np.full(50, 1.0, np.float32), np.linspace(1.0, 1.3, 50, dtype=np.float32)
     >>> judge(better, same)[:2]
-    (True, 'held-out loss 1.1500 -> 1.0000 +- 0.0042 on 50 examples')
+    (True, 'held-out loss 1.1617 -> 1.0000 +- 0.0125 on 50 examples')
     >>> judge(same, better)[0]
     False
     """
     if len(candidate) < MIN_HELD_OUT:
         return True, f"only {len(candidate)} held-out examples yet", {}
-    difference = candidate.astype(np.float64) - serving
-    error = float(difference.std() / math.sqrt(len(difference)))
-    before, after = float(serving.mean()), float(candidate.mean())
-    words = f"held-out loss {before:.4f} -> {after:.4f} +- {error:.4f} on {len(difference)} examples"
+    weight = 0.5 ** (np.arange(len(candidate))[::-1] / HALF_LIFE)
+    weight /= weight.sum()
+    before, after = float(weight @ serving), float(weight @ candidate)
+    surprise = candidate.astype(np.float64) - serving - (after - before)
+    error = float(np.sqrt(np.sum((weight * surprise) ** 2)))
+    words = f"held-out loss {before:.4f} -> {after:.4f} +- {error:.4f} on {len(candidate)} examples"
     numbers = {"held_out_loss_before": before, "held_out_loss_after": after, "standard_error": error}
     metrics = {name: value for name, value in numbers.items() if math.isfinite(value)}
-    metrics["held_out_examples"] = float(len(difference))
-    return bool(float(difference.mean()) <= error), words, metrics
+    metrics["held_out_examples"] = float(len(candidate))
+    return bool(after - before <= error), words, metrics
 
 
 def _gain(report: MetaReport) -> str:
