@@ -124,7 +124,8 @@ def initial_parameters() -> BaseParameters:
         name: np.array([getattr(feature, name) for feature in FEATURES], np.float32)
         for name in ("mean", "std", "weight")
     }
-    step_sizes = np.repeat(np.array([[0.03], [0.04], [0.06]], np.float32), D, axis=1)
+    # Best of a grid on three real streams (.0015 to .006); ten times as much costs 0.05 to 0.7 nats.
+    step_sizes = np.repeat(np.array([[0.0025], [0.003], [0.004]], np.float32), D, axis=1)
     return BaseParameters(
         version=0,
         parent=0,
