@@ -1,4 +1,4 @@
-"""From settings to the recommender's configuration; the worker and `evaluate` build theirs here, so they are the same."""
+"""From settings to the recommender's configuration, in one place: the worker and `evaluate` build the same."""
 
 from models.knowledge import KnowledgeConfig
 from models.recommender import RecommenderConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamproc.engine import Broadcast, Engine, InputRecord, Output, StateView, Writes
@@ -157,12 +157,13 @@ class Results:
 
 def committed(settings: Settings) -> dict[tuple[str, int], int]:
     """Return the committed offsets of the group."""
-    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    # A consumer that never joins: librdkafka's admin client crashes on offsets that are still in a transaction.
+    group = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.application_id})
     asked = [TopicPartition(settings.topic(name), p) for name in INPUTS for p in range(PARTITIONS)]
-    (future,) = client.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(settings.application_id, asked)]
-    ).values()
-    return {(tp.topic, tp.partition): max(0, tp.offset) for tp in future.result().topic_partitions}
+    try:
+        return {(tp.topic, tp.partition): max(0, tp.offset) for tp in group.committed(asked, timeout=30)}
+    finally:
+        group.close()
 
 
 def settings_for(bootstrap_servers: str, folder: Path, **more: Any) -> Settings:
