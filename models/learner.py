@@ -282,9 +282,7 @@ class BaseLearner:
                 parts = self._net.parts(statistic)
                 parts.w1.mul_(stretch**power)
                 parts.skip.mul_(stretch**power)
-        self._scaler = scaler
-        mean, std = scaler.mean.astype(np.float32), scaler.std.astype(np.float32)
-        self._like = replace(self._like, mean=mean, std=std)
+        self._like = replace(self._like, mean=scaler.mean.astype(np.float32), std=scaler.std.astype(np.float32))
         # What is published is float32: learn in exactly that scaler.
         self._scaler = _scaler(self._like)
 
