@@ -30,7 +30,7 @@ USER streamproc
 WORKDIR /home/streamproc
 
 # Compile the kernels now, for this kind of processor: a worker on another kind does it again, in half a minute.
-RUN python -c "from streamproc.evaluating import warm_up; from streamproc.settings import Settings; warm_up(Settings())"
+RUN python -c "from streamproc.recommending import warm_up; from streamproc.settings import Settings; warm_up(Settings())"
 
 ENTRYPOINT ["streamproc"]
 CMD ["--help"]

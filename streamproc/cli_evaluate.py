@@ -50,8 +50,9 @@ def evaluate(
             raise FileError(f"cannot write {path}: no such folder")
     counts = [count_rows(path) for path in files]
     from streamproc.dump import Dump  # noqa: PLC0415
-    from streamproc.evaluating import evaluate_file, warm_up  # noqa: PLC0415  # torch and numba: after the quick checks
+    from streamproc.evaluating import evaluate_file  # noqa: PLC0415  # torch and numba: after the quick checks
     from streamproc.files import read_events  # noqa: PLC0415
+    from streamproc.recommending import warm_up  # noqa: PLC0415
 
     for path in files:
         next(read_events(path), None)  # a wrong header is told before the kernels are compiled

@@ -22,7 +22,6 @@ from streamproc.recommending import recommender_config
 from streamproc.settings import Settings
 
 _TYPES = {"click": EventType.CLICK, "cart": EventType.CART, "purchase": EventType.PURCHASE}
-_WARM_UP_EVENTS = 40
 
 
 class Timed:
@@ -100,15 +99,6 @@ def evaluate_file(
     report = evaluate(rows(), recommender, learner, k, on_list, baselines)
     seconds = {name: timed.seconds / max(report.rows, 1) for name, timed in baselines.items()}
     return {"file": path.name, **_summary(report, seconds), "wall_seconds": perf_counter() - began}
-
-
-def warm_up(settings: Settings) -> None:
-    """Have the kernels compiled, so that compilation does not count as time per event."""
-    rows = (
-        Interaction(n % 3, f"i{n % 7}", EventType(n % 3), 1_700_000_000_000 + n * 1_000, "c", 1.0 + n % 2)
-        for n in range(_WARM_UP_EVENTS)
-    )
-    evaluate(rows, *_fresh(settings), settings.k, baselines={})
 
 
 def _fresh(settings: Settings) -> tuple[Recommender, BaseLearner]:

@@ -1,9 +1,16 @@
 """From settings to the recommender's configuration, in one place: the worker and `evaluate` build the same."""
 
+from typing import Final
+
+from models.base import initial_parameters
+from models.interaction import EventType, Interaction
 from models.knowledge import KnowledgeConfig
-from models.recommender import RecommenderConfig
+from models.recommender import Recommender, RecommenderConfig
 from models.rules import RulesConfig
+from models.user_state import UserState
 from streamproc.settings import PREFIX, Settings, SettingsError
+
+_WARM_UP_EVENTS: Final = 40  # enough for sessions, repeats and second-order rules to occur
 
 
 def recommender_config(settings: Settings) -> RecommenderConfig:
@@ -24,6 +31,16 @@ def recommender_config(settings: Settings) -> RecommenderConfig:
         exploration=settings.exploration,
     )
     return RecommenderConfig(KnowledgeConfig(max_items=settings.max_items), rules, track_unadapted=True)
+
+
+def warm_up(settings: Settings) -> None:
+    """Have all kernels compiled (once for each installation, then cached), so that no event has to wait for it."""
+    recommender = Recommender(initial_parameters(), recommender_config(settings))
+    users = [UserState() for _ in range(3)]
+    for n in range(_WARM_UP_EVENTS):
+        now_ms, user = 1_700_000_000_000 + n * 1_000, users[n % 3]
+        recommender.learn(user, Interaction(n % 3, f"i{n % 7}", EventType(n % 3), now_ms, "c", 1.0 + n % 2))
+        recommender.recommend(user, now_ms)
 
 
 def _block_list(settings: Settings) -> frozenset[str]:

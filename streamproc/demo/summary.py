@@ -17,6 +17,9 @@ _DIP = 1_000  # events after a change over which it tells the damage
 class Summary:
     """What a run measured. Seconds are wall time; rates and ranks are means over all scored events.
 
+    `hit_rate_at_20` and `mrr_at_20` are of the lists really shown, `fresh_hit_rate_at_20` of those that a request just
+    before each event would have got; the baselines are scored on the same events.
+
     A value is None where nothing was measured, as the latency of a run that was stopped before its first answer.
     """
 
@@ -25,7 +28,7 @@ class Summary:
     users: int
     hit_rate_at_20: float | None
     mrr_at_20: float | None
-    shown_hit_rate_at_20: float | None
+    fresh_hit_rate_at_20: float | None
     baseline_popularity_hit_rate_at_20: float | None
     unadapted_hit_rate_at_20: float | None
     drift_signals: int
@@ -69,9 +72,9 @@ def summarise(
         events_in=seen.events,
         recommendations_out=seen.recommendations,
         users=len(seen.users),
-        hit_rate_at_20=hit_rate("model"),
-        mrr_at_20=rounded(last.mrr("model"), 4) if last else None,
-        shown_hit_rate_at_20=hit_rate("shown"),
+        hit_rate_at_20=hit_rate("shown"),
+        mrr_at_20=rounded(last.mrr("shown"), 4) if last else None,
+        fresh_hit_rate_at_20=hit_rate("model"),
         baseline_popularity_hit_rate_at_20=hit_rate("popularity"),
         unadapted_hit_rate_at_20=hit_rate("unadapted"),
         drift_signals=len(seen.alarms),
@@ -96,7 +99,7 @@ def story(seen: Observations, course: Course, drifts: list[int], summary: Summar
         f" recommendations at {summary.events_per_second:,.0f} events/s, delivery"
         f" {summary.processing_guarantee.replace('_', ' ')}",
         f"from an event to the recommendation that rests on it: {_ms(p50)} (p50), {_ms(p99)} (p99)",
-        f"hit rate @20: model {_rate(summary.hit_rate_at_20)}, un-adapted {_rate(summary.unadapted_hit_rate_at_20)},"
+        f"hit rate @20: shown {_rate(summary.hit_rate_at_20)}, un-adapted {_rate(summary.unadapted_hit_rate_at_20)},"
         f" popularity {_rate(summary.baseline_popularity_hit_rate_at_20)}",
     ]
     for number, drift in enumerate(drifts):
@@ -131,9 +134,9 @@ def _drift_line(seen: Observations, course: Course, drift: int, until: int) -> s
     if meta:
         event, version = min(meta)
         parts.append(f"version {version} (meta-update) promoted at {event:,}")
-    before = course.hit_rate("model", max(0, drift - WINDOW), drift)
-    after = course.hit_rate("model", drift, min(drift + _DIP, until))
-    late = course.hit_rate("model", max(drift + _DIP, until - WINDOW), until) if until > drift + _DIP else None
+    before = course.hit_rate("shown", max(0, drift - WINDOW), drift)
+    after = course.hit_rate("shown", drift, min(drift + _DIP, until))
+    late = course.hit_rate("shown", max(drift + _DIP, until - WINDOW), until) if until > drift + _DIP else None
     parts.append("hit rate " + " -> ".join(_rate(rate) for rate in (before, after, late)))
     return "; ".join(parts)
 

@@ -15,7 +15,7 @@ _BAR = 30
 _LISTED = 5
 _NEWS = 6
 _ARMS: tuple[tuple[Arm, str], ...] = (
-    ("model", "model"),
+    ("shown", "shown"),
     ("unadapted", "un-adapted"),
     ("popularity", "popularity"),
 )

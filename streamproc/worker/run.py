@@ -16,7 +16,7 @@ from streamproc import topics
 from streamproc.engine import Broadcast, Engine, InputRecord
 from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
-from streamproc.recommending import recommender_config
+from streamproc.recommending import recommender_config, warm_up
 from streamproc.settings import Settings
 from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.processor import WorkerProcessor
@@ -60,6 +60,7 @@ async def _serve(settings: Settings) -> None:
     log_of_interactions = Broadcast(settings, shared.interaction_topics)
     async with http, catalogue, log_of_interactions:
         log.info("worker %s: metrics on http://%s:%d/metrics", settings.worker_id, settings.http_host, http.port)
+        await asyncio.to_thread(warm_up, settings)
         # Items are best known before they are met.
         for reader in (catalogue, log_of_interactions):
             await asyncio.to_thread(shared.apply, await reader.catch_up())

@@ -38,7 +38,7 @@ def update(version: int, verdict: str, kind: str, key: str) -> SimpleNamespace:
 def course(*readings: tuple[int, float, float]) -> Course:
     found = Course()
     for processed, model, popularity in readings:
-        hits = dict.fromkeys(ARMS, 0.0) | {"model": model, "popularity": popularity}
+        hits = dict.fromkeys(ARMS, 0.0) | {"shown": model, "popularity": popularity}
         found.add(Reading(processed, 0, dict.fromkeys(ARMS, float(processed)), hits, hits, 5))
     return found
 
@@ -88,7 +88,7 @@ def test_the_summary_is_what_was_measured(seen: Observations, tmp_path: Path) ->
         "users": len(seen.users),
         "hit_rate_at_20": 0.375,
         "mrr_at_20": 0.375,
-        "shown_hit_rate_at_20": 0.0,
+        "fresh_hit_rate_at_20": 0.0,
         "baseline_popularity_hit_rate_at_20": 0.1,
         "unadapted_hit_rate_at_20": 0.0,
         "drift_signals": 1,
@@ -142,7 +142,7 @@ def test_the_view_shows_rates_reasons_and_news(seen: Observations) -> None:
     text = "\n".join(shown)
     assert shown[0] == "head"
     assert "events in 6,000 (1,234/s)" in text
-    assert "  model       40%  ████████████" in text
+    assert "  shown       40%  ████████████" in text
     assert "1. <item-00003>" in text
     assert "often taken next" in text
     assert "drift alarm: paired -0.3 -> 0.1 (ADWIN)" in text
