@@ -147,7 +147,7 @@ def test_the_view_shows_rates_reasons_and_news(seen: Observations) -> None:
     assert "often taken next" in text
     assert "drift alarm: paired -0.3 -> 0.1 (ADWIN)" in text
     assert "version 5 promoted; meta: better" in text
-    assert "hit rate @20 of the last 2,000: model  40%" in view.status(seen, COURSE, 10.0)
+    assert "hit rate @20 of the last 2,000: shown  40%" in view.status(seen, COURSE, 10.0)
 
 
 def test_an_unreadable_record_is_news_and_nothing_more(seen: Observations) -> None:
