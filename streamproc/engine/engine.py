@@ -19,7 +19,8 @@ from streamproc.engine.store import Store, open_store, stored_partitions
 from streamproc.engine.task import Task
 from streamproc.settings import Settings
 
-_INBOX_POLLS = 4  # polls of one topic that may wait in a task before its fetching is paused
+_POLL_BATCHES = 4  # a poll costs about the same whether it is large or small; a backlog comes in large ones
+_INBOX_BATCHES = 8  # batches of one topic that may wait in a task before its fetching is paused
 
 
 class Engine:
@@ -142,7 +143,7 @@ class Engine:
             {
                 **self._options,
                 "partition_assignment_strategy": [CopartitionedStickyAssignor(stored_partitions(self._folder))],
-                "max_poll_records": settings.max_poll_records,
+                "max_poll_records": _POLL_BATCHES * settings.max_poll_records,
                 "session_timeout_ms": session_ms,
                 "heartbeat_interval_ms": session_ms // 4,
             },
@@ -234,7 +235,7 @@ class Engine:
     def _task(self, partition: int, delivery: Delivery) -> Task:
         assert self._app is not None
         flow = PartitionFlow(self._app.consumer, partition)
-        capacity = _INBOX_POLLS * self._settings.max_poll_records
+        capacity = _INBOX_BATCHES * self._settings.max_poll_records
         return Task(
             partition=partition,
             topics=self._topics,
