@@ -22,7 +22,7 @@ from models.knowledge.second_order import SecondOrder
 from models.knowledge.users import Users, contains, last_items
 from models.user_state import HASH_MASK, SESSION_IDLE_MS
 
-FRESH = 256
+FRESH = 1024
 RECENT = 64
 
 

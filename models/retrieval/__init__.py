@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from models.features import F
 from models.knowledge import Knowledge
+from models.knowledge.content import DIMENSIONS
 from models.retrieval import workspace as ws
+from models.retrieval.content import describe, score_fresh
 from models.retrieval.neighbours import score_neighbours
 from models.retrieval.own import locate, score_own
 from models.retrieval.rows import item_features, moment_features, user_features
@@ -54,6 +56,7 @@ class Retriever:
         self._features = np.zeros((CANDIDATES, F), np.float32)
         self._own = np.zeros(ITEMS, np.int32)
         self._order = np.zeros(ITEMS, np.int32)
+        self._profile = np.zeros(DIMENSIONS, np.float32)
         self._chosen = np.zeros(CANDIDATES, np.int32)
         self._lists = np.zeros((len(SOURCES), DEEPEST), np.int32)
         self._lengths = np.zeros(len(SOURCES), np.int64)
@@ -83,6 +86,7 @@ class Retriever:
         score_own(self._own, state.order, *scratch)
         self._score_rules(own, in_session, scratch)
         self._score_neighbours(own, in_session, state.user, scratch)
+        self._score_content(own, scratch)
         self._propose(own)
         if among is not None:
             rows = np.array([touch(slot, *scratch) for slot in among.tolist()], np.int32)
@@ -156,6 +160,21 @@ class Retriever:
             lists.count,
             lists.overlap,
             items.generation,
+            *scratch,
+        )
+
+    def _score_content(self, own: Slots, scratch: Scratch) -> None:
+        knowledge = self.knowledge
+        items, vector = knowledge.items, knowledge.content.vector
+        describe(own, vector, self._profile)
+        score_fresh(
+            self._profile,
+            knowledge.fresh,
+            knowledge.met,
+            items.generation,
+            items.events,
+            items.available,
+            vector,
             *scratch,
         )
 
@@ -255,6 +274,7 @@ class Retriever:
             score,
             total,
             knowledge.content.vector,
+            self._profile,
             features,
         )
         bought = len(context) > 0 and bool(state.kinds[context[0]] & 4)

@@ -62,7 +62,7 @@ def item_features(
 def user_features(
     rows, slots, value, found, now_s, user_event, own, context, in_session, touched, last, count, interval, kinds,
     user_repeats, category, price, follower, follower_weight, follower_total, asked, events, repeats, score, total,
-    vector, out,
+    vector, profile, out,
 ):  # fmt: skip
     """Fill the columns that depend on the user.
 
@@ -72,6 +72,7 @@ def user_features(
     own, context, in_session : from `locate`.
     user_event : number of the user's next event.
     touched, last, count, interval, kinds : of the user's record, by position.
+    profile : unit content vector of the user's latest items.
     asked : category of the request, 0 for none.
     """
     n_own = len(context)
@@ -85,7 +86,6 @@ def user_features(
     usual_price = 0.0
     priced = 1e-9
     all_counts = 1e-9
-    profile = np.zeros(vector.shape[1], np.float32)
     for i in range(n_own):
         position = context[i]
         slot = own[position]
@@ -96,9 +96,6 @@ def user_features(
         if price[slot] == price[slot]:
             usual_price += strength * price[slot]
             priced += strength
-        if i < 5:
-            for d in range(len(profile)):
-                profile[d] += vector[slot, d] / (i + 1)
         c = category[slot]
         if c > 0:
             at = -1
@@ -115,10 +112,6 @@ def user_features(
                 likes_session[at] += 1.0
                 session_likes += 1.0
     usual_price /= priced
-    norm = np.float32(1e-9)
-    for d in range(len(profile)):
-        norm += profile[d] * profile[d]
-    profile /= np.sqrt(norm)
     last_slot = own[context[0]] if n_own > 0 else 0
     last_category = category[last_slot]
     everything = max(total[2], 1e-9)

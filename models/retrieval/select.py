@@ -23,6 +23,7 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
     ("category_user", 24, 60, -1),
     ("category_next", 10, 20, -1),
     ("fresh", 6, 20, -1),
+    ("content", 8, 30, ws.CONTENT),
     ("second_order", 12, 12, ws.SECOND),
     ("own_next", 12, 12, ws.OWN_NEXT),
     ("next_last", 20, 40, ws.NEXT_LAST),
