@@ -1,6 +1,7 @@
 """The engine: a Faust app around the batch cycle, partitions coming and going."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from streamproc.engine.records import BatchStats, CommitStats, Processor, Recove
 from streamproc.engine.store import Store, open_store, stored_partitions
 from streamproc.engine.task import Task
 from streamproc.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _POLL_BATCHES = 4  # a poll costs about the same whether it is large or small; a backlog comes in large ones
 _INBOX_BATCHES = 8  # batches of one topic that may wait in a task before its fetching is paused
@@ -165,7 +168,7 @@ class Engine:
                 continue  # from before the seek that follows the opening of its task: it is read again
             try:
                 task.put(topic, poll.records)
-            except EngineError as error:
+            except Exception as error:  # Faust would start the agent anew, without this poll
                 self._cycle.fail(error)
             self._cycle.wake()
 
@@ -190,6 +193,7 @@ class Engine:
             if error is None:
                 self._opened_epoch = app.consumer.epoch
                 self._assigned = True
+                logger.info("working on partitions %s", ", ".join(map(str, partitions)) or "of nobody: standing by")
                 return
             self._cycle.fail(error)
         # Else Faust would go on to fetch for partitions that are not open: another rebalance is on its way, or the end.
@@ -218,6 +222,7 @@ class Engine:
             for partition in set(partitions) - set(self._stores):
                 self._stores[partition] = open_store(self._settings.store, self._folder, partition)
             for stats in await recover(self._options, self._changelog, self._stores):
+                logger.info("partition %d: %d rows recovered in %.1f s", *stats)
                 self._on_recovery(stats)
             await self._before_assigned([partition for partition in partitions if partition not in self._prepared])
         except BaseException:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import aiokafka
 import faust
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -92,12 +93,16 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_to_committed(self) -> Mapping[TP, int]:
         # Stock Faust seeks one partition, awaits, seeks the next: polls in between would belong to neither side.
         consumer = self._ensure_consumer()
+        assignment = consumer._subscription.subscription.assignment
         partitions = list(consumer.assignment())
         committed = await asyncio.gather(*map(consumer.committed, partitions))
         beginnings = await consumer.beginning_offsets(partitions)
         offsets = {
             tp: beginnings[tp] if offset is None else offset for tp, offset in zip(partitions, committed, strict=True)
         }
+        if consumer._subscription.subscription.assignment is not assignment:
+            # Others may have had the partitions since. Assumption: Faust's recovery starts over on this error.
+            raise IllegalStateError("partitions were assigned anew during the seek")
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
         self.epoch += 1

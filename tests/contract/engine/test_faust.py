@@ -7,12 +7,14 @@ import inspect
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import aiokafka
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
+from aiokafka.errors import IllegalStateError
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -236,8 +238,56 @@ def test_assignment_is_prepared_before_the_seek_and_the_seek_comes_before_the_fl
     assert "_resume_streams)(generation_id=generation_id)" in inspect.getsource(Recovery._restart_recovery.fun)
     source = inspect.getsource(Recovery._restart_recovery.fun)
     assert rising([source.index("try:"), source.index("_resume_streams)"), source.index("except RebalanceAgain")])
+    assert "except IllegalStateError" in source
     assert "await self.seek_to_committed()" in inspect.getsource(Consumer.perform_seek)
     assert "self._thread.seek_to_committed()" in inspect.getsource(ThreadDelegateConsumer.seek_to_committed)
+
+
+class Seeking:
+    """As much of aiokafka's consumer as a seek needs."""
+
+    def __init__(self, tp: aiokafka.TopicPartition, committed: int | None) -> None:
+        self._tp, self._committed = tp, committed
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=object()))
+        self.positions: dict[aiokafka.TopicPartition, int] = {}
+        self.rebalanced = False
+
+    def assignment(self) -> set[aiokafka.TopicPartition]:
+        return {self._tp}
+
+    async def committed(self, tp: aiokafka.TopicPartition) -> int | None:
+        if self.rebalanced:
+            self._subscription.subscription.assignment = object()
+        return self._committed
+
+    async def beginning_offsets(self, partitions: list[aiokafka.TopicPartition]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, 4)
+
+    def seek(self, tp: aiokafka.TopicPartition, offset: int) -> None:
+        self.positions[tp] = offset
+
+
+@pytest.mark.parametrize(("committed", "position"), [(17, 17), (0, 0), (None, 4)])
+async def test_a_seek_goes_to_the_committed_offset_or_the_beginning(
+    app: BatchApp, tp: TP, committed: int | None, position: int
+) -> None:
+    thread = app.consumer._thread
+    thread._consumer = consumer = Seeking(aiokafka.TopicPartition(*tp), committed)
+    thread.handed_out[tp] = 99
+    assert await thread._seek_to_committed() == {tp: position}
+    assert consumer.positions == {aiokafka.TopicPartition(*tp): position}
+    assert (thread.epoch, thread.handed_out) == (1, {})
+    thread._consumer = None
+
+
+async def test_a_seek_overtaken_by_a_rebalance_does_nothing(app: BatchApp, tp: TP) -> None:
+    thread = app.consumer._thread
+    thread._consumer = consumer = Seeking(aiokafka.TopicPartition(*tp), 17)
+    consumer.rebalanced = True
+    with pytest.raises(IllegalStateError):
+        await thread._seek_to_committed()
+    assert (thread.epoch, consumer.positions) == (0, {})
+    thread._consumer = None
 
 
 def test_revocation_stops_the_flow_and_empties_the_queues_before_we_are_told() -> None:

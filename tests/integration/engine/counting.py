@@ -18,7 +18,7 @@ from streamproc.engine import Broadcast, Engine, InputRecord, Output, StateView,
 from streamproc.settings import Settings
 
 INPUTS = ("clicks", "purchases")
-COUNTS, ORDER, STATE = "recommendations", "item-stats", "user-state"
+COUNTS, ORDER, STATE, ECHO = "recommendations", "item-stats", "user-state", "dead-letters"
 PARTITIONS = 4
 
 
@@ -31,11 +31,13 @@ class Counting:
         Topics.
     pause
         Seconds that a batch takes.
+    echo
+        Whether `ECHO` gets every value as it came.
     """
 
-    def __init__(self, settings: Settings, pause: float = 0.0) -> None:
+    def __init__(self, settings: Settings, pause: float = 0.0, echo: bool = False) -> None:
         self._counts, self._order = settings.topic(COUNTS), settings.topic(ORDER)
-        self._pause = pause
+        self._pause, self._echo = pause, settings.topic(ECHO) if echo else None
         self.batches: list[list[InputRecord]] = []
         self.assigned: list[int] = []
 
@@ -58,6 +60,8 @@ class Counting:
             counts[key] += 1
             told = {"n": counts[key], "topic": record.topic, "offset": record.offset}
             writes.outputs.append(Output(self._counts, key, json.dumps(told).encode(), (("origin", b"test"),)))
+            if self._echo is not None:
+                writes.outputs.append(Output(self._echo, key, record.value))
             if record.value == b"refuse":
                 writes.outputs.append(Output(self._counts, key, bytes(50_000)))
         writes.state = {key: str(count).encode() for key, count in counts.items()}
@@ -67,10 +71,11 @@ class Counting:
 
 
 def make_topics(settings: Settings) -> None:
-    """Create the topics; `COUNTS` takes no record above 20 kB."""
+    """Create the topics; inputs and `ECHO` take records of 10 MB, `COUNTS` none above 20 kB."""
     client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
     kept = {"retention.ms": "-1"}  # the records are as old as they say, and the broker would delete them at any moment
-    topics = [NewTopic(settings.topic(name), PARTITIONS, 1, config=kept) for name in INPUTS]
+    large = kept | {"max.message.bytes": "10000000"}
+    topics = [NewTopic(settings.topic(name), PARTITIONS, 1, config=large) for name in (*INPUTS, ECHO)]
     topics.append(NewTopic(settings.topic(COUNTS), PARTITIONS, 1, config={"max.message.bytes": "20000"}))
     topics.append(NewTopic(settings.topic(STATE), PARTITIONS, 1, config={"cleanup.policy": "compact"}))
     topics.append(NewTopic(settings.topic(ORDER), 1, 1))
@@ -80,12 +85,14 @@ def make_topics(settings: Settings) -> None:
 
 async def produce(settings: Settings, count: int, keys: int, value: bytes = b"x") -> None:
     """Write `count` records, one millisecond apart, on the input topics in turn."""
-    async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers) as producer:
+    sent = []
+    limit = max(1_048_576, 2 * len(value))
+    async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, max_request_size=limit) as producer:
         for i in range(count):
             topic = settings.topic(INPUTS[i % len(INPUTS)])
             key = f"user-{i * 7919 % keys}".encode()
-            await producer.send(topic, value, key=key, timestamp_ms=1_700_000_000_000 + i)
-        await producer.flush()
+            sent.append(await producer.send(topic, value, key=key, timestamp_ms=1_700_000_000_000 + i))
+        await asyncio.gather(*sent)
 
 
 async def wait_for(condition: Any, what: str, seconds: float = 60.0) -> None:

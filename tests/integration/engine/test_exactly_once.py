@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from streamproc.brokers.kafka import KafkaBroker
 from streamproc.engine import Broadcast, Engine, EngineError
 from streamproc.settings import Settings
 from tests.integration.engine.counting import (
+    ECHO,
     INPUTS,
     ORDER,
     STATE,
@@ -144,6 +145,47 @@ async def test_workers_join_and_leave(settings: Settings, tmp_path: Path) -> Non
     await running
     results.assert_exactly_once(8_500)
     assert sum(map(len, processor.batches)) < 8_500
+
+
+async def test_a_rebalance_interrupts_a_worker_that_is_still_preparing(settings: Settings) -> None:
+    first, second = Counting(settings), Counting(settings)
+    held = asyncio.Event()
+    calls: list[list[int]] = []
+
+    async def hold(partitions: Sequence[int]) -> None:
+        calls.append(list(partitions))
+        if len(calls) == 1:
+            await held.wait()  # never: the rebalance interrupts it
+
+    first.before_assigned = hold  # type: ignore[method-assign]
+    engines = [engine_for(settings, first), engine_for(settings, second)]
+    running = [asyncio.create_task(engines[0].run())]
+    await wait_for(lambda: calls, "the first prepares")
+    assert not engines[0].ready
+    running.append(asyncio.create_task(engines[1].run()))
+    await produce(settings, 1_000, keys=100)
+    results = await Results(settings).wait_for_outputs(
+        1_000, lambda: [task.result() for task in running if task.done()]
+    )
+    assert [len(engine.lag()) for engine in engines] == [4, 4]
+    for engine in engines:
+        engine.stop()
+    await asyncio.gather(*running)
+    results.assert_exactly_once(1_000)
+    assert first.batches
+    assert second.batches
+    assert calls[0] == [0, 1, 2, 3]
+    assert len(calls[1]) == 2
+
+
+async def test_large_records_pass(settings: Settings) -> None:
+    await produce(settings, 1, keys=1, value=bytes(3_000_000))
+    await produce(settings, 100, keys=10)
+    processor = Counting(settings, echo=True)
+    await run_until(engine_for(settings, processor), partial(processor.has_counted, 101), "all processed")
+    (await Results(settings).read()).assert_exactly_once(101)
+    async with Broadcast(settings, [settings.topic(ECHO)]) as reader:
+        assert max(len(record.value or b"") for record in await reader.catch_up()) == 3_000_000
 
 
 @pytest.mark.parametrize(
