@@ -86,24 +86,24 @@ def propose(
 @kernel
 def best(column, deepest, slots, value, size, out):
     """Slots with the highest positive values of a column, best first, into `out`; returns their number."""
+    keys = np.empty(deepest, np.float32)
     n = 0
     least = np.float32(0)
-    rows = np.empty(deepest, np.int32)
     for row in range(size[0]):
         score = value[row, column]
         if score <= least:
             continue
         at = n if n < deepest else deepest - 1
-        while at > 0 and value[rows[at - 1], column] < score:
-            rows[at] = rows[at - 1]
+        while at > 0 and keys[at - 1] < score:
+            keys[at] = keys[at - 1]
+            out[at] = out[at - 1]
             at -= 1
-        rows[at] = row
+        keys[at] = score
+        out[at] = slots[row]
         if n < deepest:
             n += 1
         if n == deepest:
-            least = value[rows[deepest - 1], column]
-    for i in range(n):
-        out[i] = slots[rows[i]]
+            least = keys[deepest - 1]
     return n
 
 
