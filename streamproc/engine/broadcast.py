@@ -1,6 +1,6 @@
 """Broadcast topics: every worker reads every partition, without a group, read committed, from the start."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
@@ -71,18 +71,24 @@ class Broadcast:
         """Disconnect."""
         await self.stop()
 
-    async def catch_up(self, deliver: Callable[[list[InputRecord]], object] | None = None) -> list[InputRecord]:
+    async def catch_up(
+        self, deliver: Callable[[list[InputRecord]], Awaitable[object]] | None = None
+    ) -> list[InputRecord]:
         """Read from where the reader stands up to the end of the topics at the time of the call.
 
         Parameters
         ----------
         deliver
-            Called with each poll as it comes; without it everything is returned at the end.
+            Awaited with each poll as it comes; without it everything is returned at the end.
         """
         end = await self._consumer.end_offsets(self._partitions)
         kept: list[InputRecord] = []
         while [tp for tp in self._partitions if await self._consumer.position(tp) < end[tp]]:
-            (deliver or kept.extend)(await self.poll(timeout_seconds=0.5))
+            records = await self.poll(timeout_seconds=0.5)
+            if deliver is None:
+                kept += records
+            else:
+                await deliver(records)
         return kept
 
     async def poll(self, timeout_seconds: float = 0.0) -> list[InputRecord]:

@@ -63,7 +63,7 @@ async def _serve(settings: Settings) -> None:
         await asyncio.to_thread(warm_up, settings)
         # Items are best known before they are met.
         for reader in (catalogue, log_of_interactions):
-            await asyncio.to_thread(shared.apply, await reader.catch_up())
+            await reader.catch_up(lambda records: asyncio.to_thread(shared.apply, records))
         log.info("caught up: %d items, serving base version %d", len(recommender.knowledge.items), shared.serving)
         followers = [_follow(reader, shared, processor) for reader in (catalogue, log_of_interactions)]
         await _until_stopped(engine, followers)

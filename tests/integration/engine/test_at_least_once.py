@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamproc.brokers.embedded import EmbeddedBroker
-from streamproc.engine import Broadcast, Engine, EngineError
+from streamproc.engine import Broadcast, Engine, EngineError, InputRecord
 from streamproc.settings import Settings
 from tests.integration.engine.counting import (
     COUNTS,
@@ -71,7 +71,11 @@ async def test_a_broadcast_reads_all_partitions_and_then_what_comes(settings: Se
     topics = [settings.topic(name) for name in INPUTS]
     async with Broadcast(settings, topics) as reader:
         polls: list[int] = []
-        assert await reader.catch_up(lambda records: polls.append(len(records))) == []
+
+        async def count(records: list[InputRecord]) -> None:
+            polls.append(len(records))
+
+        assert await reader.catch_up(count) == []
         assert sum(polls) == 50
         assert len(await reader.lag()) == 8
         assert await reader.poll() == []
