@@ -138,6 +138,10 @@ class Engine:
                     lag[topic, partition] = max(0, progress.end - progress.position) + task.inbox.waiting(topic)
         return lag
 
+    def rows(self) -> int:
+        """Return the number of state rows of this worker's partitions, as its stores know or estimate it."""
+        return 0 if self._app is None else sum(task.state.store.rows() for task in self._cycle.tasks.values())
+
     def _make_app(self) -> BatchApp:
         settings = self._settings
         session_ms = int(settings.session_timeout_seconds * 1000)

@@ -54,7 +54,7 @@ async def _serve(settings: Settings) -> None:
         processor,
         on_commit=lambda stats: metrics.committed(stats.seconds),
     )
-    metrics.watch(lag=engine.lag, items=lambda: len(recommender.knowledge.items))
+    metrics.watch(lag=engine.lag, users=engine.rows, items=lambda: len(recommender.knowledge.items))
     http = HttpServer(settings.http_host, settings.worker_http_port, registry, lambda: True, lambda: engine.ready)
     catalogue = Broadcast(settings, shared.catalogue_topics)
     log_of_interactions = Broadcast(settings, shared.interaction_topics)

@@ -30,6 +30,9 @@ class Store(Protocol):
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Iterate over all rows, in no particular order."""
 
+    def rows(self) -> int:
+        """Return the number of rows; an estimate where counting would read them all."""
+
     def clear(self) -> None:
         """Forget all rows and the position."""
 

@@ -46,6 +46,10 @@ class MemoryStore:
         """Iterate over all rows."""
         yield from self._rows.items()
 
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return len(self._rows)
+
     def clear(self) -> None:
         """Forget all rows and the position."""
         self._rows = {}

@@ -89,6 +89,11 @@ class RocksStore:
             if key[:1] == _ROW:
                 yield key[1:], value
 
+    def rows(self) -> int:
+        """Return RocksDB's estimate, which counts rows written twice and not yet compacted as two."""
+        estimate = self._db.property_int_value("rocksdb.estimate-num-keys") or 0
+        return max(0, estimate - (self._position is not None))
+
     def clear(self) -> None:
         """Forget all rows and the position."""
         self._db.close()

@@ -17,13 +17,16 @@ def open_one(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return lambda: open_store(request.param, tmp_path, 3)
 
 
-def test_a_new_store_is_empty_and_has_no_position(open_one: Open) -> None:
+def test_a_new_store_is_empty_has_no_position_and_counts_its_rows(open_one: Open) -> None:
     store = open_one()
     assert store.position is None
     assert store.get(b"a") is None
     assert store.get_many([b"a", b"b"]) == [None, None]
     assert store.get_many([]) == []
     assert list(store.items()) == []
+    assert store.rows() == 0
+    store.write({b"a": b"1", b"b": b"2"}, 2)
+    assert store.rows() == 2
     store.close()
 
 
