@@ -128,7 +128,12 @@ class Trainer:
         """Go on from the version in service, with the feature scalers of the other kept versions."""
         for record in await self._updates.catch_up():
             self._versions.apply(record.key, record.value)
-        serving = self._load_serving()
+        try:
+            serving = self._load_serving()
+        except ArtefactError as error:
+            raise TrainerError(
+                f"{error}; put another version into service with `streamproc models rollback`"
+            ) from error
         self._training = Training(self._settings, serving, self._metrics, time.monotonic)
         self._training.know(initial_parameters())
         for update in self._versions.kept():

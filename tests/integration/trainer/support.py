@@ -116,6 +116,8 @@ def invoke(settings: Settings, *arguments: str) -> Result:
 
 async def until_metric(trainer: Trainer, line: str) -> None:
     async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+        while not trainer.http.port:
+            await asyncio.sleep(0.05)
         while True:
             async with session.get(f"http://127.0.0.1:{trainer.http.port}/metrics") as answer:
                 if line in (await answer.text()).splitlines():

@@ -15,8 +15,9 @@ import pytest
 from streamproc import topics
 from streamproc.artefacts import load
 from streamproc.brokers.embedded import EmbeddedBroker
+from streamproc.errors import StreamprocError
 from streamproc.settings import Settings
-from streamproc.trainer import training
+from streamproc.trainer import Trainer, training
 from tests.integration.trainer.support import (
     drift_signal,
     examples,
@@ -129,6 +130,20 @@ async def test_rollback_says_what_is_wrong_in_one_line(settings: Settings) -> No
     back = await asyncio.to_thread(invoke, settings, "rollback", "0")
     assert back.output.startswith("version 0 serves")
     assert (await published(settings)).serving_version == 0
+
+
+async def test_a_damaged_artefact_in_service_is_named_and_a_rollback_mends_it(settings: Settings) -> None:
+    async with running(settings):
+        await send(settings, "training-examples", examples(230))
+        await until(settings, lambda log: log.serving_version >= 2)
+    serving = (await published(settings)).serving_version
+    (damaged,) = Path(settings.artefacts).glob(f"base-{serving:08d}-*")
+    damaged.write_bytes(damaged.read_bytes()[:-5])
+    with pytest.raises(StreamprocError, match=r"damaged.*`streamproc models rollback`"):
+        await Trainer(settings).run()
+    assert (await asyncio.to_thread(invoke, settings, "rollback")).exit_code == 0
+    async with running(settings) as trainer:
+        await until_metric(trainer, f"streamproc_published_version {serving - 1}.0")
 
 
 def test_the_process_ends_cleanly_on_sigterm(settings: Settings, tmp_path: Path) -> None:

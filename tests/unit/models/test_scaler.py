@@ -55,6 +55,7 @@ def test_examples_of_an_older_version_are_read_in_the_newer_scaler() -> None:
     read = book.standardise(sent, version, new)
     np.testing.assert_allclose(read, (raw - new.mean) / new.std, atol=0.05)
     np.testing.assert_allclose(read[2:], dequantise(sent[2:]), atol=1e-6)
+    np.testing.assert_allclose(book.standardise(sent, version, old)[:2], dequantise(sent[:2]), atol=1e-6)
 
 
 def test_what_was_clipped_stays_within_the_clip() -> None:
