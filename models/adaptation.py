@@ -17,14 +17,15 @@ from schemas.training import FEATURE_SCALE, Moments, TrainingExample
 Floats = NDArray[np.float32]
 
 NEGATIVES = 16
-_GATE_MEMORY = 0.95  # of the running advantage at each event
-_GATE_MARGIN = 0.3  # nats of running advantage that open the gate: on four streams .2 to .4 never lost, 0 did
+_GATE_MEMORY = 0.98  # of the running advantage at each event
+_GATE_MARGIN = 0.3  # nats of running advantage, and ...
+_GATE_DEVIATIONS = 1.5  # ... standard deviations of it that open the gate: never lost on four streams, 1.0 did on one
 _LARGEST = 4.0  # of any fast weight: far beyond what is learned, well within float16
 
 
 def served(state: UserState) -> bool:
-    """Whether the fast weights have earned their say: their running log-loss advantage is clear."""
-    return bool(state.gate[0] > _GATE_MARGIN)
+    """Whether the fast weights have earned their say: their running log-loss advantage is beyond chance."""
+    return bool(state.gate[0] > max(_GATE_MARGIN, _GATE_DEVIATIONS * float(state.gate[1]) ** 0.5))
 
 
 def adapt(state: UserState, base: BaseParameters, inputs: Floats, scores: Floats, row: int, event_type: int) -> None:
@@ -43,7 +44,7 @@ def adapt(state: UserState, base: BaseParameters, inputs: Floats, scores: Floats
         inputs, scores, row, base.step_sizes[event_type], np.float32(base.decay), np.float32(_LARGEST), state.fast
     )
     state.gate[0] = _GATE_MEMORY * state.gate[0] + gain
-    state.gate[1] = _GATE_MEMORY * state.gate[1] + (gain != 0)
+    state.gate[1] = _GATE_MEMORY**2 * state.gate[1] + gain * gain
     state.fast = state.fast.astype(np.float16).astype(np.float32)
     state.base_version = base.version
 

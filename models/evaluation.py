@@ -18,6 +18,9 @@ from models.recommender import Learned, Recommender
 from models.user_state import UserState
 from schemas.training import Moments, TrainingExample
 
+META_EVERY = (
+    10_000  # examples between meta-updates: ten minutes, the trainer's timer, of a shop with 17 events a second
+)
 MOMENTS_EVERY = 500  # examples between two reports of moments, as in the worker
 WARM_UP = 0.1  # share of the rows that is learned from but not scored
 
@@ -36,6 +39,10 @@ class Learner(Protocol):
 
     def merge(self, moments: Moments) -> bool:
         """Take moments of the raw features."""
+        ...
+
+    def meta_update(self) -> object:
+        """Learn where users start and how fast they adapt."""
         ...
 
     def snapshot(self, version: int) -> BaseParameters:
@@ -137,6 +144,8 @@ def evaluate(
             if examples % MOMENTS_EVERY == 0 and (moments := recommender.take_moments()):
                 learner.merge(moments)
             learner.observe(learned.example)
+            if examples % META_EVERY == 0:
+                learner.meta_update()
             if learner.due:
                 version += 1
                 recommender.swap(learner.snapshot(version))

@@ -58,7 +58,7 @@ FEATURES: tuple[Feature, ...] = (
     _own("fast_last", "lately in one session with your last item", 0.2, 0.5, 0.1),
     _own("cross_last", "often some time after your last item", 0.2, 0.5, 0.1),
     _own("back_last", "often before your last item", 0.2, 0.5, 0.0),
-    _own("next_recent", "often right after what you just saw", 0.3, 0.5, 0.1),
+    _own("slow_before", "goes with your last item but one", 0.3, 0.5, 0.1),
     _own("slow_recent", "goes with what you just saw", 0.3, 0.5, 0.2),
     _own("fast_recent", "lately goes with what you just saw", 0.3, 0.5, 0.1),
     _own("slow_recent_lift", "goes with what you just saw more than with other things", 0.5, 1.2, 0.05),
@@ -105,6 +105,7 @@ FEATURES: tuple[Feature, ...] = (
     _own("user_repeats", "how often you come back to things", 0.15, 0.2, 0.0),
     _own("last_bought", "you have just bought something", 0.3, 0.45, 0.0),
     _shared("catalogue", "size of the catalogue", 7.0, 2.0, 0.0),
+    _own("back_history", "often before what you chose", 0.3, 0.5, 0.0),
     _own("sources", "found in several ways", 3.0, 2.0, 0.1),
 )
 """All features; adding, removing or renaming one changes `LAYOUT`."""

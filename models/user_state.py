@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from models.base import D
 from models.features import LAYOUT
 from models.interaction import Interaction, hash_id
-from models.jit import kernel
+from models.own_items import ORDER, take_item
 
 FORMAT = 1
-ITEMS, ORDER, EVENT_IDS, SHOWN = 36, 48, 16, 20
+ITEMS, EVENT_IDS, SHOWN = 36, 16, 20
 SESSION_IDLE_MS = 30 * 60 * 1000
 HASH_MASK = (1 << 48) - 1
 """Items are known by 48 bits of their hash: at a million items one in 600 catalogues has one confusable pair."""
@@ -37,7 +37,6 @@ _HEADER = Struct("<BHIIQIIqHfffBBBBH")
 _ITEM = np.dtype(
     [("hash", "u1", 6), ("last", "<u4"), ("age", "<u2"), ("count", "<f2"), ("interval", "u1"), ("kinds", "u1")]
 )
-_COUNT_DECAY = 0.97  # of an item's count at each event of the user: favourites outlive the passing
 
 
 class UserStateError(ValueError):
@@ -57,7 +56,7 @@ class UserState:
     last_ms : time of the latest event, 0 for a new user.
     session_length : events of the current session (it ends after 30 idle minutes).
     gap_s : seconds between the two latest events.
-    gate : float32[2], running log-loss advantage of the fast weights and its evidence.
+    gate : float32[2], running log-loss advantage of the fast weights, and its variance.
     fast : float32[F + H2] at float16 precision, zeros until the first gradient.
     items : uint64[36], hashes of the items remembered; 0 is a free position.
     last, touched, count, interval, kinds : [36], of each item: time (s) and event number of the latest touch, decayed
@@ -151,7 +150,12 @@ class UserState:
         self.kinds[:n] = rows["kinds"]
 
     def _check(self, items: int) -> None:
-        finite = np.isfinite(self.fast).all() and np.isfinite(self.gate).all() and np.isfinite(self.count).all()
+        finite = (
+            np.isfinite(self.fast).all()
+            and np.isfinite(self.gate).all()
+            and self.gate[1] >= 0
+            and np.isfinite(self.count).all()
+        )
         if not finite or not np.isfinite(self.gap_s) or (items and not self.items[:items].all()):
             raise UserStateError("damaged user record: values out of range")
         if len(self.order) and int((self.order & 127).max()) >= items:
@@ -240,61 +244,3 @@ class UserState:
         self.last_ms = max(self.last_ms, timestamp_ms)
         if event_id is not None:
             self.event_ids = [*self.event_ids[1 - EVENT_IDS :], hash_id(event_id) & 0xFFFFFFFF]
-
-
-@kernel
-def take_item(item, now_s, event, kind, begins, items, last, touched, count, interval, kinds, order):
-    """Find or place `item`, update its statistics and append it to `order`; returns (was known, new order)."""
-    free = -1
-    coldest = -1
-    least = np.inf
-    position = -1
-    for i in range(len(items)):
-        if items[i] == item:
-            position = i
-            break
-        if items[i] == 0:
-            free = i
-            break
-        touched[i] = max(touched[i], event - 65535)  # the age must fit the record
-        value = count[i] * _COUNT_DECAY ** (event - touched[i])
-        if value < least:
-            least = value
-            coldest = i
-    known = position >= 0
-    if known:
-        seconds = max(now_s - last[position], 0)
-        interval[position] = min(int(8.0 * np.log2(1.0 + seconds)), 255)
-        decayed = count[position] * _COUNT_DECAY ** (event - touched[position])
-    else:
-        position = free if free >= 0 else coldest
-        if free < 0:  # forget where the former owner of this position stood
-            kept = 0
-            for i in range(len(order)):
-                if order[i] & 127 != position:
-                    order[kept] = order[i]
-                    kept += 1
-                elif order[i] >= 128 and i + 1 < len(order):
-                    order[i + 1] |= 128
-            order = order[:kept]
-        items[position] = item
-        interval[position] = 0
-        kinds[position] = 0
-        last[position] = now_s
-        decayed = 0.0
-    count[position] = np.float32(_half(decayed + 1.0))
-    last[position] = max(last[position], now_s)
-    touched[position] = event
-    kinds[position] |= kind
-    start = max(len(order) + 1 - ORDER, 0)
-    grown = np.empty(len(order) + 1 - start, np.uint8)
-    grown[:-1] = order[start:]
-    grown[-1] = position | (128 if begins else 0)
-    return known, grown
-
-
-@kernel
-def _half(value):
-    """Round to the 11 significant bits of a float16."""
-    scale = 2.0 ** (10.0 - np.floor(np.log2(value)))
-    return np.rint(value * scale) / scale

@@ -126,7 +126,7 @@ def user_features(
         row[14] = rule(v[ws.FAST_LAST])
         row[15] = rule(v[ws.CROSS_LAST])
         row[16] = rule(v[ws.BACK_LAST])
-        row[17] = rule(v[ws.NEXT_RECENT])
+        row[17] = rule(v[ws.SLOW_BEFORE])
         row[18] = rule(v[ws.SLOW_RECENT])
         row[19] = rule(v[ws.FAST_RECENT])
         row[20] = lift(v[ws.SLOW_RECENT], share)
@@ -197,7 +197,8 @@ def user_features(
         while bits:
             number += 1
             bits &= bits - 1
-        row[59] = number
+        row[60] = number
+        row[59] = rule(v[ws.BACK_HISTORY])
 
 
 @kernel

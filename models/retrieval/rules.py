@@ -18,8 +18,8 @@ from models.retrieval.workspace import (
     FAST_LAST,
     FAST_RECENT,
     NEXT_LAST,
-    NEXT_RECENT,
     SECOND,
+    SLOW_BEFORE,
     SLOW_LAST,
     SLOW_RECENT,
     touch,
@@ -100,7 +100,8 @@ def score_rules(
                 value[at, FAST_LAST] = p_fast
                 value[at, CROSS_LAST] = p_cross
                 value[at, BACK_LAST] = p_back
-            value[at, NEXT_RECENT] += p_next * session
+            if i == 1:
+                value[at, SLOW_BEFORE] = p_slow if i < in_session else p_cross
             value[at, SLOW_RECENT] += p_slow * session
             value[at, FAST_RECENT] += p_fast * session
             value[at, CROSS_HISTORY] += p_cross * history

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from models.base import D
 from models.interaction import EventType, Interaction
-from models.user_state import ITEMS, ORDER, UserState, UserStateError
+from models.own_items import ORDER
+from models.user_state import ITEMS, UserState, UserStateError
 
 EVENTS = st.lists(
     st.tuples(st.integers(0, 60), st.sampled_from(list(EventType)), st.integers(0, 10**8), st.booleans()), max_size=120
