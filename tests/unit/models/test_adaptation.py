@@ -1,0 +1,110 @@
+"""One event's lesson: the gradient step, the gate, and the training example."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models.adaptation import NEGATIVES, RunningMoments, adapt, example, seed_of, served
+from models.base import BaseNet, D
+from models.features import F
+from models.interaction import EventType, Interaction
+from models.rank import Ranker, softmax
+from models.user_state import UserState
+from schemas.training import dequantise
+from tests.unit.models.streams import START_MS, random_base
+
+BASE = random_base()
+EVENT = Interaction(7, "a", EventType.PURCHASE, START_MS)
+
+
+def inputs(n: int = 40, seed: int = 3) -> np.ndarray:
+    return np.clip(np.random.default_rng(seed).standard_normal((n, F)), -6, 6).astype(np.float32)
+
+
+def test_step_is_the_gradient_of_the_listwise_loss() -> None:
+    x, state, row = inputs(), UserState(), 5
+    state.fast[:] = np.random.default_rng(4).standard_normal(D).astype(np.float16) * np.float32(0.1)
+    delta = torch.from_numpy(state.fast.copy()).requires_grad_()
+    logits = BaseNet.from_parameters(BASE)(torch.from_numpy(x[None]), delta[None])[0]
+    (-torch.log_softmax(logits, 0)[row]).backward()
+    assert delta.grad is not None
+    expected = BASE.decay * state.fast - BASE.step_sizes[EventType.PURCHASE] * delta.grad.numpy()
+    scores, head = Ranker(BASE).score(x)
+    adapt(state, BASE, head, scores, row, EventType.PURCHASE)
+    np.testing.assert_allclose(state.fast, expected, atol=1e-3)
+    assert state.base_version == BASE.version
+
+
+def test_gate_opens_after_gains_and_closes_after_losses() -> None:
+    x, state = inputs(), UserState()
+    scores, head = Ranker(BASE).score(x)
+    scores = scores * np.float32(0.1)
+    for _ in range(30):
+        adapt(state, BASE, head, scores, 5, EventType.PURCHASE)  # always the same kind of item: adapting pays
+    assert served(state)
+    for _ in range(100):
+        least = int(np.argmin(head @ state.fast))
+        adapt(state, BASE, head, scores, least, EventType.PURCHASE)  # never what was learned: it does not
+    assert not served(state)
+
+
+def test_new_user_is_not_served_fast_weights() -> None:
+    assert not served(UserState())
+
+
+def test_example_holds_the_positive_first_and_the_negatives_drawn() -> None:
+    x = inputs()
+    scores, _ = Ranker(BASE).score(x)
+    made = example(BASE, EVENT, x, scores, 5, seed_of(EVENT, 3), (2, 77))
+    assert made is not None
+    assert made.features.shape == (NEGATIVES + 1, F)
+    assert (made.partition, made.offset, made.event_type, made.base_version) == (2, 77, 2, BASE.version)
+    rows = dequantise(made.features)
+    np.testing.assert_allclose(rows[0], x[5], atol=0.03)
+    assert made.correction[0] == 0
+    for row in rows[1:]:
+        nearest = np.abs(x - row).max(axis=1)
+        assert nearest.min() < 0.03
+        assert nearest.argmin() != 5
+
+
+def test_corrected_sample_estimates_the_whole_softmax() -> None:
+    """The sum of exp(logit + correction) over the negatives is that over all candidates, on average."""
+    x = inputs(n=60)
+    scores, _ = Ranker(BASE).score(x)
+    scores = scores * np.float32(0.2)
+    whole = float(np.exp(np.delete(scores, 5).astype(np.float64)).sum())
+    estimates = []
+    for events in range(400):
+        made = example(BASE, EVENT, x, scores, 5, seed_of(EVENT, events), (0, 0))
+        assert made is not None
+        drawn = [int(np.abs(x - row).max(axis=1).argmin()) for row in dequantise(made.features)[1:]]
+        estimates.append(np.exp(scores[drawn] + made.correction[1:].astype(np.float64)).sum())
+    assert np.mean(estimates) == pytest.approx(whole, rel=0.03)
+
+
+def test_the_only_candidate_teaches_nothing() -> None:
+    x = inputs(n=1)
+    assert example(BASE, EVENT, x, Ranker(BASE).score(x)[0], 0, 1, (0, 0)) is None
+
+
+def test_seeds_differ_from_event_to_event_and_repeat() -> None:
+    assert seed_of(EVENT, 1) == seed_of(EVENT, 1) != seed_of(EVENT, 2)
+
+
+def test_moments_are_those_of_the_rows() -> None:
+    moments, rows = RunningMoments(), inputs(n=90)
+    assert moments.take() is None
+    moments.add(rows[:30])
+    moments.add(rows[30:])
+    taken = moments.take()
+    assert taken is not None
+    np.testing.assert_allclose(taken.mean, rows.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(taken.m2 / taken.count, rows.var(axis=0), atol=1e-4)
+    assert moments.take() is None
+
+
+def test_softmax_survives_large_scores() -> None:
+    assert softmax(np.array([1e4, 1e4 - 1, -1e4], np.float32)).sum() == pytest.approx(1)
