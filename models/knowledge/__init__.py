@@ -48,7 +48,7 @@ class KnowledgeConfig:
     max_contexts: int = 1_048_576
     pairs_per_item: int = 128
     neighbours_per_item: int = 128
-    table_cells: int = 33_554_432
+    table_cells: int = 16_777_216
     session_length: int = 24
     slow_half_life: float = 50_000.0
     fast_half_life: float = 3_000.0

@@ -47,10 +47,9 @@ class Pairs:
         while rows * width > self._cells and width > MIN_WIDTH:
             width //= 2
         if width < self.partner.shape[1]:
-            value = self.weight[:, CROSS] + self.weight[:, BACK] + self.weight[:, SLOW]
-            strongest = np.argsort(-value, axis=1, kind="stable")[:, :width]
-            self.partner = np.take_along_axis(self.partner, strongest, axis=1)
-            self.weight = np.take_along_axis(self.weight, strongest[:, None, :], axis=2)
+            narrow(width, self.partner, self.weight)
+            self.partner = self.partner[:, :width]
+            self.weight = self.weight[:, :, :width]
         self.partner, self.weight = grown(self.partner, rows), grown(self.weight, rows)
         self.total, self.stamp = grown(self.total, rows), grown(self.stamp, rows)
 
@@ -59,6 +58,18 @@ class Pairs:
         self.partner[slot] = 0
         self.weight[slot] = 0
         self.total[slot] = 0
+
+
+@kernel
+def narrow(width, partner, weight):
+    """Bring the strongest partners of every row into its first `width` places."""
+    for slot in range(len(partner)):
+        if partner[slot, width] == 0:  # rows fill from the left: this one fits
+            continue
+        strongest = np.argsort(-(weight[slot, CROSS] + weight[slot, BACK] + weight[slot, SLOW]))[:width]
+        partner[slot, :width] = partner[slot][strongest]
+        for kind in range(KINDS):
+            weight[slot, kind, :width] = weight[slot, kind][strongest]
 
 
 @kernel
