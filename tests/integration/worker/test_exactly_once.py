@@ -33,6 +33,13 @@ def learned(shop: Any) -> Counter[tuple[int, str, int]]:
     return Counter((i.user, i.item_id, i.timestamp_ms) for delta in deltas for i in delta.interactions)
 
 
+def places(shop: Any) -> list[tuple[str, int, int]]:
+    """Where committed records of state and outputs lie."""
+    return sorted(
+        (m.topic(), m.partition(), m.offset()) for t in ("user-state", "recommendations") for m in shop.read(t)
+    )
+
+
 def assert_each_event_counted_once(shop: Any, stream: list[tuple[str, str, bytes]]) -> None:
     assert events_by_user(shop) == expected_counts(stream)
     interactions = learned(shop)
@@ -77,13 +84,12 @@ def test_a_worker_woken_after_its_partitions_moved_changes_nothing(
     shop.start_worker()
     shop.produce(stream[2_000:])
     shop.drain()
-    before = [(m.topic(), m.partition(), m.offset()) for t in ("user-state", "recommendations") for m in shop.read(t)]
+    before = places(shop)
     sleeper.send_signal(signal.SIGCONT)
     # Fenced, it must end itself; or it notices in time that its partitions are gone and joins the group anew.
     shop.wait(lambda: sleeper.poll() is not None or "re-joined" in shop.log(0), "end of the fenced worker", 60)
     assert sleeper.poll() not in {None, 0}
-    after = [(m.topic(), m.partition(), m.offset()) for t in ("user-state", "recommendations") for m in shop.read(t)]
-    assert after == before
+    assert places(shop) == before
     assert_each_event_counted_once(shop, stream)
 
 
