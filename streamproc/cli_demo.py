@@ -55,10 +55,10 @@ def simulate(
     Users have tastes, favourites and sessions; items appear and fade; what is recommended is clicked on. The same
     seed gives the same world.
     """
-    from streamproc import topics  # noqa: PLC0415  # keeps --help fast
-    from streamproc.simulator import DriftKind, World, WorldConfig  # noqa: PLC0415
-    from streamproc.simulator.pacing import FixedRate  # noqa: PLC0415
-    from streamproc.simulator.producer import recent_start_ms, simulate_to_topics  # noqa: PLC0415
+    from streamproc import topics  # keeps --help fast
+    from streamproc.simulator import DriftKind, World, WorldConfig
+    from streamproc.simulator.pacing import FixedRate
+    from streamproc.simulator.producer import recent_start_ms, simulate_to_topics
 
     quiet_clients()
     topics.check(settings)
@@ -114,8 +114,8 @@ def demo(
     --bootstrap-servers, the environment or the settings file names one. In mid-run the simulated users change their
     habits.
     """
-    from streamproc.demo import DemoOptions, run_demo  # noqa: PLC0415  # keeps --help fast
-    from streamproc.simulator import DriftKind  # noqa: PLC0415
+    from streamproc.demo import DemoOptions, run_demo  # keeps --help fast
+    from streamproc.simulator import DriftKind
 
     quiet_clients()
     if summary is not None and not summary.absolute().parent.is_dir():

@@ -41,7 +41,7 @@ def evaluate(
 
     FILE is CSV (plain or gzip) or Parquet with timestamp_ms,user_id,item_id,event_type,category,price, sorted by time.
     """
-    from streamproc.files import FileError, count_rows  # noqa: PLC0415
+    from streamproc.files import FileError, count_rows
 
     if dump and len(files) > 1:
         raise click.UsageError("--dump takes the lists of one FILE")
@@ -49,10 +49,10 @@ def evaluate(
         if not path.absolute().parent.is_dir():
             raise FileError(f"cannot write {path}: no such folder")
     counts = [count_rows(path) for path in files]
-    from streamproc.dump import Dump  # noqa: PLC0415
-    from streamproc.evaluating import evaluate_file  # noqa: PLC0415  # torch and numba: after the quick checks
-    from streamproc.files import read_events  # noqa: PLC0415
-    from streamproc.recommending import warm_up  # noqa: PLC0415
+    from streamproc.dump import Dump
+    from streamproc.evaluating import evaluate_file  # torch and numba: after the quick checks
+    from streamproc.files import read_events
+    from streamproc.recommending import warm_up
 
     for path in files:
         next(read_events(path), None)  # a wrong header is told before the kernels are compiled

@@ -26,8 +26,8 @@ def models() -> None:
 @with_settings
 def list_models(settings: Settings, as_json: bool) -> None:
     """List the kept versions, what became of them and why; the losses are on held-out examples, in nats."""
-    from streamproc.topics import check  # noqa: PLC0415
-    from streamproc.trainer.commands import read_versions  # noqa: PLC0415  # pulls in torch
+    from streamproc.topics import check
+    from streamproc.trainer.commands import read_versions  # pulls in torch
 
     quiet_clients()
     check(settings)
@@ -50,8 +50,8 @@ def list_models(settings: Settings, as_json: bool) -> None:
 @with_settings
 def rollback(settings: Settings, version: int | None) -> None:
     """Put VERSION back into service; without it, the parent of the version that serves."""
-    from streamproc.topics import check  # noqa: PLC0415
-    from streamproc.trainer.commands import roll_back  # noqa: PLC0415
+    from streamproc.topics import check
+    from streamproc.trainer.commands import roll_back
 
     quiet_clients()
     check(settings)
@@ -63,8 +63,8 @@ def rollback(settings: Settings, version: int | None) -> None:
 @with_settings
 def update(settings: Settings) -> None:
     """Ask the trainer for a meta-update now."""
-    from streamproc.topics import check  # noqa: PLC0415
-    from streamproc.trainer.commands import ask_for_update  # noqa: PLC0415
+    from streamproc.topics import check
+    from streamproc.trainer.commands import ask_for_update
 
     quiet_clients()
     check(settings)

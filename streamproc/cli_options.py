@@ -52,7 +52,7 @@ def read_settings(bootstrap_servers: str | None, config: Path | None, assignment
     SettingsError
         Names the variable and what is wrong with it.
     """
-    from streamproc.settings import load_settings  # noqa: PLC0415  # keeps --help fast
+    from streamproc.settings import load_settings  # keeps --help fast
 
     flags: dict[str, Any] = {}
     for assignment in assignments:

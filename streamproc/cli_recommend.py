@@ -22,13 +22,13 @@ def recommend(
     *, settings: Settings, user: str, k: int | None, timestamp_ms: int | None, timeout: float, as_json: bool
 ) -> None:
     """Ask the running workers for USER's list and print it with its reasons."""
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
-    from schemas.record import encode  # noqa: PLC0415
-    from streamproc.ask import ask  # noqa: PLC0415  # the Kafka client
-    from streamproc.topics import check  # noqa: PLC0415
+    from schemas.record import encode
+    from streamproc.ask import ask  # the Kafka client
+    from streamproc.topics import check
 
     quiet_clients()
     check(settings)

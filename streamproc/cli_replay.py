@@ -45,9 +45,9 @@ def replay(settings: Settings, file: Path, limit: int | None, speed: float, even
     Clicks and cart events go to `clicks`, purchases to `purchases`. At full speed a record's Kafka timestamp is the
     event's own; otherwise it is the time of sending.
     """
-    from streamproc import replay as sender  # noqa: PLC0415  # the Kafka client
-    from streamproc.files import count_rows, read_events  # noqa: PLC0415
-    from streamproc.topics import check  # noqa: PLC0415
+    from streamproc import replay as sender  # the Kafka client
+    from streamproc.files import count_rows, read_events
+    from streamproc.topics import check
 
     quiet_clients()
     rows = count_rows(file)

@@ -15,7 +15,7 @@ def worker(settings: Settings) -> None:
 
     Start as many as there are partitions; they share the work. Metrics are on the worker's HTTP port.
     """
-    from streamproc.worker import run_worker  # noqa: PLC0415  # pulls in numba and Faust
+    from streamproc.worker import run_worker  # pulls in numba and Faust
 
     log_to_stderr(settings)
     run_worker(settings)
@@ -28,7 +28,7 @@ def trainer(settings: Settings) -> None:
 
     One trainer serves any number of workers.
     """
-    from streamproc.trainer import run_trainer  # noqa: PLC0415  # pulls in torch
+    from streamproc.trainer import run_trainer  # pulls in torch
 
     log_to_stderr(settings)
     run_trainer(settings)

@@ -15,7 +15,7 @@ def topics() -> None:
 @with_settings
 def create_topics(settings: Settings) -> None:
     """Create every topic that is missing, with its partitions, copies and cleanup policy."""
-    from streamproc.topics import create  # noqa: PLC0415
+    from streamproc.topics import create
 
     quiet_clients()
     for name in create(settings):
@@ -27,7 +27,7 @@ def create_topics(settings: Settings) -> None:
 @with_settings
 def check_topics(settings: Settings) -> None:
     """Check that every topic exists and that those keyed by user have the same number of partitions."""
-    from streamproc.topics import check  # noqa: PLC0415
+    from streamproc.topics import check
 
     quiet_clients()
     partitions = check(settings)

@@ -113,9 +113,6 @@ class Settings(BaseSettings):
         description="Folder of the model artefacts, shared by all processes; empty: `artefacts` in `data_dir`.",
     )
     keep_versions: Count = Field(default=20, description="Model artefacts to keep.")
-    state_ttl_days: Annotated[float, Field(ge=0)] = Field(
-        default=365, description="Forget users after so many days without an event; 0: never."
-    )
 
     commit_interval_seconds: Annotated[float, Field(ge=0.01, le=60)] = Field(
         default=0.1, description="Longest time between commits under load."
