@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -55,6 +57,23 @@ def unique_topics(request: pytest.FixtureRequest) -> Callable[[Settings], Settin
     return unique
 
 
+def _docker_problem(image: str) -> str | None:
+    """Say why a container of `image` cannot run here; None if it can."""
+    problem = None
+    try:
+        client = docker.from_env()
+        if not client.images.list(image):
+            client.images.pull(image)
+        client.close()
+    except docker.errors.DockerException as error:
+        problem = str(error)
+    # A daemon that refuses leaves the client's socket open until it is collected; with warnings as errors that would
+    # fail the whole run from wherever the collector happens to find it.
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
+    return problem
+
+
 @pytest.fixture(scope="session")
 def docker_kafka() -> Iterator[DockerKafka]:
     """Start a real Kafka in a container; skip where there is no Docker daemon."""
@@ -62,12 +81,7 @@ def docker_kafka() -> Iterator[DockerKafka]:
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     from tests.docker_kafka import IMAGE, DockerKafka
 
-    try:
-        client = docker.from_env()
-        if not client.images.list(IMAGE):
-            client.images.pull(IMAGE)
-        client.close()
-    except docker.errors.DockerException as error:
-        pytest.skip(f"no Docker here, or no way to {IMAGE}: {error}")
+    if problem := _docker_problem(IMAGE):
+        pytest.skip(f"no Docker here, or no way to {IMAGE}: {problem}")
     with DockerKafka() as broker:
         yield broker
