@@ -15,13 +15,19 @@ from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.arrays import spread
 from models.knowledge.popularity import MID_LIST
+from models.lists import Learned, Ranked
 from models.rank import Ranker, softmax, top
 from models.retrieval import Candidates, Retriever
-from models.rules import RulesConfig, arrange
+from models.retrieval.select import TAKEN
+from models.rules import Placed, RulesConfig, arrange
 from models.user_state import UserState
-from schemas.training import Moments, TrainingExample
+from schemas.training import Moments
+
+__all__ = ["Learned", "Ranked", "Recommender", "RecommenderConfig"]
 
 Floats = NDArray[np.float32]
+
+_NO_RULES = RulesConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +50,13 @@ class RecommenderConfig:
     moments_every: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """One recommended item; `reasons` are (feature, contribution), the strongest first."""
-
-    item_id: str
-    score: float
-    reasons: tuple[tuple[str, float], ...] = ()
-    propensity: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What `Recommender.learn` predicted just before it learned.
-
-    Attributes
-    ----------
-    rank : 1-based rank of the event's item in `items`, None where it is not there.
-    shown_rank, had_shown : the same for the list that the user was last shown, if there was one.
-    popularity_rank : in the top k by popularity.
-    unadapted_rank : among the same candidates with user knowledge neutralised.
-    log_loss : of the item among the candidates, nats; None where it was not `recalled`.
-    new_item : nobody had touched the item before.
-    user_events : events of the user before this one.
-    """
-
-    rank: int | None
-    items: list[str]
-    shown_rank: int | None
-    had_shown: bool
-    popularity_rank: int | None
-    unadapted_rank: int | None
-    log_loss: float | None
-    recalled: bool
-    new_item: bool
-    user_events: int
-    example: TrainingExample | None
-
-
 class Recommender:
     """Retrieves, ranks, explains and learns; deterministic, without clock or global state.
+
+    Parameters
+    ----------
+    base : the version to serve first.
+    knowledge : item knowledge to share with another recommender; None: its own, bounded by `config`.
 
     Examples
     --------
@@ -99,9 +72,11 @@ class Recommender:
     ['milk', 'tea']
     """
 
-    def __init__(self, base: BaseParameters, config: RecommenderConfig | None = None) -> None:
+    def __init__(
+        self, base: BaseParameters, config: RecommenderConfig | None = None, knowledge: Knowledge | None = None
+    ) -> None:
         self.config = config or RecommenderConfig()
-        self.knowledge = Knowledge(self.config.knowledge)
+        self.knowledge = knowledge or Knowledge(self.config.knowledge)
         self._retriever = Retriever(self.knowledge)
         self._moments = RunningMoments()
         self._learned = 0
@@ -168,15 +143,7 @@ class Recommender:
         if fast is not None:
             scores = scores + inputs @ fast
         left_out = {*exclude, *self.config.rules.blocked}
-        placed = arrange(
-            scores,
-            self._allowed(state, slots, left_out),
-            knowledge.items.category[slots],
-            knowledge.content.vector[slots],
-            k,
-            self.config.rules,
-            int(spread(np.uint64(state.user ^ now_ms))),
-        )
+        placed = self._arrange(state, now_ms, slots, scores, k, left_out)
         why = _reasons(self.base, x[placed.positions], fast) if explain else [()] * len(placed.positions)
         names = knowledge.items.names
         explored = self.config.rules.exploration > 0
@@ -188,6 +155,21 @@ class Recommender:
             if slot == 0 and item not in left_out and len(ranked) < k:
                 ranked.append(Ranked(item, ranked[-1].score - 1 if ranked else 0.0))
         return ranked
+
+    def _arrange(
+        self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int, left_out: set[str]
+    ) -> Placed:
+        """The list that keeps to the rules."""
+        knowledge, rules = self.knowledge, self.config.rules
+        return arrange(
+            scores,
+            self._allowed(state, slots, left_out),
+            knowledge.items.category[slots],
+            knowledge.content.vector[slots],
+            k,
+            rules,
+            int(spread(np.uint64(state.user ^ now_ms))),
+        )
 
     def _allowed(self, state: UserState, slots: NDArray[np.int32], left_out: set[str]) -> NDArray[np.bool_]:
         """Which candidates pass the filters."""
@@ -208,13 +190,19 @@ class Recommender:
         ----------
         source : partition and offset of the event, for the training example.
         """
-        knowledge = self.knowledge
+        learned = self.learn_user(state, event, k, source)
+        self.observe(event)
+        return learned
+
+    def learn_user(
+        self, state: UserState, event: Interaction, k: int = 20, source: tuple[int, int] = (0, 0)
+    ) -> Learned:
+        """All of `learn` but for the item knowledge, which another recommender that shares it takes the event into."""
         candidates = self._retriever.retrieve(state, event.timestamp_ms)
-        slot = knowledge.slot(event.item_id)
-        new = slot == 0 or knowledge.items.events[slot] == 0
+        slot = self.knowledge.slot(event.item_id)
+        new = slot == 0 or self.knowledge.items.events[slot] == 0
         learned = self._predict(state, event, k, candidates, slot, new, source)
         state.take(event)
-        knowledge.take(event)
         self._learned += 1
         return learned
 
@@ -232,6 +220,7 @@ class Recommender:
         names = knowledge.items.names
         made, log_loss, rank, unadapted_rank = None, None, None, None
         items: list[str] = []
+        found, items_found = 0, np.zeros(0, np.int32)
         row = -1
         if len(candidates.slots):
             if self._learned % self.config.moments_every == 0:
@@ -241,15 +230,20 @@ class Recommender:
             scores = plain
             if self.config.fast_weights and served(state):
                 scores = plain + inputs @ state.fast
-            best = top(scores, k)
+            best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
             items = [names[at] for at in candidates.slots[best].tolist()]
+            items_found = candidates.found[best] & (TAKEN - 1)
             hits = np.flatnonzero(candidates.slots == slot)
             if slot and len(hits):
                 row = int(hits[0])
+                found = int(candidates.found[row]) & (TAKEN - 1)
                 rank = _rank_of(row, best)
                 log_loss = float(-np.log(max(softmax(scores)[row], 1e-12)))
                 if self.config.track_unadapted:
-                    unadapted_rank = _rank_of(row, top(ranker.score_unadapted(x), k))
+                    unadapted = ranker.score_unadapted(x)
+                    unadapted_rank = _rank_of(
+                        row, self._best(state, event.timestamp_ms, candidates.slots, unadapted, k)
+                    )
                 made = example(self.base, event, x, scores, row, seed_of(event, state.events), source)
                 if self.config.fast_weights:
                     adapt(state, self.base, inputs, plain, row, event.event_type)
@@ -266,7 +260,18 @@ class Recommender:
             new_item=bool(new),
             user_events=state.events,
             example=made,
+            found=found,
+            items_found=items_found,
         )
+
+    def _best(
+        self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int
+    ) -> NDArray[np.int64]:
+        """Positions of the list that `recommend` would show; without rules that is the top k, found faster."""
+        if self.config.rules == _NO_RULES:
+            return top(scores, k)
+        placed = self._arrange(state, now_ms, slots, scores, k, set(self.config.rules.blocked))
+        return np.array(placed.positions, np.int64)
 
 
 def _reasons(base: BaseParameters, x: Floats, fast: Floats | None) -> list[tuple[tuple[str, float], ...]]:

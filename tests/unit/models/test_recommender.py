@@ -11,6 +11,7 @@ from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.learner import BaseLearner
 from models.recommender import Recommender, RecommenderConfig
+from models.retrieval import SOURCES
 from models.rules import RulesConfig
 from models.user_state import UserState
 from tests.unit.models.streams import START_MS, random_base, stream
@@ -233,3 +234,44 @@ def test_knowledge_keeps_leaders_sorted_and_complete() -> None:
         assert (np.diff(scores) <= 0).all()
         assert len(set(row.tolist())) == len(row) == int((popularity.score[:, which] > 0).sum())
         assert (popularity.place[row, which] == np.arange(len(row)) + 1).all()
+
+
+@pytest.mark.parametrize(
+    "rules", [RulesConfig(), RulesConfig(filter_seen=True, category_cap=3, diversity=0.3), RulesConfig(exploration=0.2)]
+)
+def test_the_list_that_is_scored_keeps_to_the_rules_as_the_one_that_is_shown(rules: RulesConfig) -> None:
+    recommender = Recommender(random_base(), RecommenderConfig(rules=rules))
+    states, answered_all = dict[int, UserState](), 0
+    for row in stream(400):
+        state = states.setdefault(row.user, UserState())
+        answered = [ranked.item_id for ranked in recommender.recommend(state, row.timestamp_ms, k=10)]
+        learned = recommender.learn(state, row, k=10)
+        assert learned.items == answered
+        assert learned.rank == (answered.index(row.item_id) + 1 if row.item_id in answered else None)
+        answered_all += len(answered)
+    assert answered_all > 2_000
+
+
+def test_learn_tells_who_found_the_item_and_those_of_the_list() -> None:
+    recommender, states, recalled = Recommender(random_base()), dict[int, UserState](), 0
+    for row in stream(400):
+        learned = recommender.learn(states.setdefault(row.user, UserState()), row)
+        assert len(learned.items_found) == len(learned.items)
+        assert learned.recalled or learned.found == 0
+        if learned.rank is not None:
+            assert learned.found == learned.items_found[learned.rank - 1]
+            recalled += 1
+        assert 0 <= learned.found < 1 << len(SOURCES)
+        assert (learned.items_found < 1 << len(SOURCES)).all()
+    assert recalled > 200
+
+
+def test_recommenders_that_share_their_knowledge_agree_with_one_of_its_own() -> None:
+    alone, first = Recommender(random_base()), Recommender(random_base())
+    second = Recommender(random_base(), knowledge=first.knowledge)
+    users = [dict[int, UserState]() for _ in range(3)]
+    for row in stream(300):
+        states = [states.setdefault(row.user, UserState()) for states in users]
+        expected = alone.learn(states[0], row)
+        assert second.learn_user(states[1], row).items == expected.items
+        assert first.learn(states[2], row).items == expected.items
