@@ -9,6 +9,7 @@ d: fast weights of the user, d <- decay d - step_sizes[event type] g
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -38,7 +39,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "skip": (F,),
     "step_sizes": (3, D),
 }
-_INTEGERS = ("version", "parent", "layout")
+_SCALARS: dict[str, Callable[[Any], Any]] = {"version": int, "parent": int, "layout": int, "decay": float}
 
 Array = NDArray[np.float32]
 
@@ -71,9 +72,12 @@ class BaseParameters:
     decay: float
 
     def to_bytes(self) -> bytes:
-        """Serialise to safetensors; integers and the decay are its metadata."""
-        metadata = {name: str(getattr(self, name)) for name in _INTEGERS} | {"decay": repr(self.decay)}
-        return save({name: getattr(self, name) for name in _SHAPES}, metadata=metadata)
+        """Serialise to safetensors; the same parameters give the same bytes, so that their sha256 names them.
+
+        What is not an array is one JSON entry of the metadata: safetensors writes several in random order.
+        """
+        scalars = json.dumps({name: getattr(self, name) for name in _SCALARS})
+        return save({name: getattr(self, name) for name in _SHAPES}, metadata={"scalars": scalars})
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> BaseParameters:
@@ -86,11 +90,11 @@ class BaseParameters:
         """
         try:
             header_size = int.from_bytes(raw[:8], "little")
-            metadata = json.loads(raw[8 : 8 + header_size])["__metadata__"]
+            scalars = json.loads(json.loads(raw[8 : 8 + header_size])["__metadata__"]["scalars"])
             tensors = load(raw)
-            values: dict[str, Any] = {name: int(metadata[name]) for name in _INTEGERS}
+            values: dict[str, Any] = {name: kind(scalars[name]) for name, kind in _SCALARS.items()}
             values |= {name: tensors[name] for name in _SHAPES}
-            parameters = cls(**values, decay=float(metadata["decay"]))
+            parameters = cls(**values)
         except Exception as error:  # safetensors and json raise many kinds; to the caller it is one: damaged
             raise ValueError(f"not a base model: {error}") from error
         parameters.check()

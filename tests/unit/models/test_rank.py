@@ -43,6 +43,11 @@ def test_parameters_survive_torch_and_bytes() -> None:
     assert all(np.array_equal(getattr(again, name), getattr(base, name)) for name in ("w1", "skip", "out", "mean"))
 
 
+def test_same_parameters_give_the_same_bytes() -> None:
+    base = random_base()
+    assert {base.to_bytes() for _ in range(20)} == {BaseParameters.from_bytes(base.to_bytes()).to_bytes()}
+
+
 def test_damaged_parameters_are_refused() -> None:
     raw = random_base().to_bytes()
     for damaged in (b"", raw[:100], raw.replace(b"layout", b"liyout"), b"\x00" * 50):
