@@ -10,32 +10,50 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over predictions, each in [0, 1].
+    """Means over `rows` predictions, each in [0, 1].
 
     Attributes
     ----------
     hr : hit rate, share of predictions that held the item.
     mrr : mean reciprocal rank, 0 for a miss.
     ndcg : mean 1 / log2(1 + rank), 0 for a miss (one relevant item per list).
-    coverage : share of the items known at the end that were in any list.
     """
 
+    rows: int
     hr: float
     mrr: float
     ndcg: float
-    coverage: float = 0.0
 
 
-def scores_of(ranks: NDArray[np.integer], coverage: float = 0.0) -> Scores:
-    """Scores of 1-based ranks `[n]`, 0 for a miss; all 0 for no prediction.
+def scores_of(ranks: NDArray[np.integer], k: int) -> Scores:
+    """Scores at k of 1-based ranks `[n]`, 0 for a miss; all 0 for no prediction.
 
     Examples
     --------
-    >>> scores_of(np.array([1, 0, 2, 0]))
-    Scores(hr=0.5, mrr=0.375, ndcg=0.4077324383928644, coverage=0.0)
+    >>> scores_of(np.array([1, 0, 2, 9]), k=5)
+    Scores(rows=4, hr=0.5, mrr=0.375, ndcg=0.4077324383928644)
     """
-    if len(ranks) == 0:
-        return Scores(0.0, 0.0, 0.0, coverage)
-    hits = ranks[ranks > 0].astype(np.float64)
     n = len(ranks)
-    return Scores(len(hits) / n, float((1 / hits).sum() / n), float((1 / np.log2(1 + hits)).sum() / n), coverage)
+    if n == 0:
+        return Scores(0, 0.0, 0.0, 0.0)
+    hits = ranks[(ranks > 0) & (ranks <= k)].astype(np.float64)
+    return Scores(n, len(hits) / n, float((1 / hits).sum() / n), float((1 / np.log2(1 + hits)).sum() / n))
+
+
+def hits(ranks: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+    """1 where the item was among the first k, float64[n].
+
+    >>> hits(np.array([1, 0, 9]), k=5).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    return ((ranks > 0) & (ranks <= k)).astype(np.float64)
+
+
+def reciprocal_ranks(ranks: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+    """1 / rank where the item was among the first k, else 0, float64[n].
+
+    >>> reciprocal_ranks(np.array([1, 0, 2, 9]), k=5).tolist()
+    [1.0, 0.0, 0.5, 0.0]
+    """
+    gains: NDArray[np.float64] = hits(ranks, k) / np.maximum(ranks, 1)
+    return gains

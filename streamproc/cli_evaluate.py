@@ -24,6 +24,24 @@ from streamproc.settings import Settings
     metavar="FILE.jsonl.gz",
     help="Write the list that stood before each row.",
 )
+@click.option(
+    "--baselines",
+    default="all",
+    metavar="NAMES",
+    help="What to compare with: all, popularity, none, or names separated by commas.  [default: all]",
+)
+@click.option(
+    "--arms",
+    default="none",
+    metavar="NAMES",
+    help="The recommender with a part taken away: all, none, or names separated by commas.  [default: none]",
+)
+@click.option(
+    "--publish-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Examples between versions; 1 serves what was learned at once.  [default: the setting publish_every]",
+)
 @with_settings
 def evaluate(
     *,
@@ -33,6 +51,9 @@ def evaluate(
     k: int | None,
     summary: Path | None,
     dump: Path | None,
+    baselines: str,
+    arms: str,
+    publish_every: int | None,
 ) -> None:
     """Measure recommendations on event files, without Kafka.
 
@@ -49,11 +70,19 @@ def evaluate(
         if not path.absolute().parent.is_dir():
             raise FileError(f"cannot write {path}: no such folder")
     counts = [count_rows(path) for path in files]
+    if publish_every is not None:
+        settings = settings.model_copy(update={"publish_every": publish_every})
+    from models.baselines import BASELINES, POPULARITY  # torch and numba: after the quick checks
+    from models.evaluation.arms import ARMS
     from streamproc.dump import Dump
-    from streamproc.evaluating import evaluate_file  # torch and numba: after the quick checks
+    from streamproc.evaluating import evaluate_file
     from streamproc.files import read_events
     from streamproc.recommending import warm_up
 
+    compared = {
+        "baselines": names_of(baselines, list(BASELINES), "--baselines", popularity=POPULARITY),
+        "arms": names_of(arms, list(ARMS), "--arms"),
+    }
     for path in files:
         next(read_events(path), None)  # a wrong header is told before the kernels are compiled
     warm_up(settings)
@@ -63,7 +92,9 @@ def evaluate(
             tqdm(total=min(limit or rows, rows), unit=" rows", desc=path.name, disable=None) as bar,
             Dump(dump) if dump else nullcontext() as lists,
         ):
-            results.append(evaluate_file(settings, path, k=k or settings.k, limit=limit, dump=lists, on_row=bar.update))
+            results.append(
+                evaluate_file(settings, path, k=k or settings.k, limit=limit, dump=lists, on_row=bar.update, **compared)
+            )
     click.echo(table(results))
     if summary:
         content = results[0] if len(results) == 1 else {"files": results}
@@ -71,6 +102,22 @@ def evaluate(
             summary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise FileError(f"cannot write {summary}: {error.strerror}") from None
+
+
+def names_of(text: str, known: Sequence[str], option: str, **groups: Sequence[str]) -> list[str]:
+    """Names given on the command line: `all`, `none`, a group, or names separated by commas.
+
+    >>> names_of("all", ["a", "b"], "--arms"), names_of("none", ["a"], "--arms"), names_of("b,a", ["a", "b"], "--arms")
+    (['a', 'b'], [], ['b', 'a'])
+    """
+    groups = {"all": known, "none": (), **groups}
+    if text in groups:
+        return list(groups[text])
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.UsageError(f"{option}: no {', '.join(unknown)}; there is {', '.join([*groups, *known])}")
+    return names
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.base import initial_parameters
-from models.evaluation import evaluate
+from models.evaluation import evaluate, summary
 from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.learner import BaseLearner
@@ -75,8 +75,8 @@ def test_states_through_bytes_give_the_same_answers() -> None:
 
 def test_lists_are_better_than_popularity_on_a_stream_with_tastes() -> None:
     base = initial_parameters()
-    report = evaluate(stream(3000), Recommender(base), BaseLearner(base))
-    assert report.model.mrr > 1.3 * report.baselines["popularity_2000"].mrr
+    report = summary(evaluate(stream(3000), Recommender(base), BaseLearner(base)))
+    assert report["mrr"] > 1.3 * report["baselines"]["popularity_2000"]["mrr"]
 
 
 def test_learn_reports_what_recommend_would_have_answered() -> None:

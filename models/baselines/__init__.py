@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
 from heapq import nlargest
 from typing import Protocol
 
@@ -113,14 +114,19 @@ class Favourites:
         return _filled(nlargest(k, own, key=lambda item: own[item]), self._popular, user, k)
 
 
-def standard_baselines() -> dict[str, Baseline]:
-    """Those that every evaluation runs, by the names in its report."""
-    return {
-        "popularity_20000": Popularity(20_000),
-        "popularity_2000": Popularity(2_000),
-        "last_item_rules": LastItemRules(),
-        "favourites": Favourites(),
-    }
+BASELINES: dict[str, Callable[[], Baseline]] = {
+    "popularity_20000": lambda: Popularity(20_000),
+    "popularity_2000": lambda: Popularity(2_000),
+    "last_item_rules": LastItemRules,
+    "favourites": Favourites,
+}
+POPULARITY = ("popularity_20000", "popularity_2000")
+"""Those that cost next to nothing."""
+
+
+def standard_baselines(names: Iterable[str] = tuple(BASELINES)) -> dict[str, Baseline]:
+    """Fresh baselines by the names that reports give them."""
+    return {name: BASELINES[name]() for name in names}
 
 
 def _filled(items: list[str], popular: Popularity, user: int, k: int) -> list[str]:
