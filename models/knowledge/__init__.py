@@ -28,14 +28,16 @@ RECENT = 64
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeConfig:
-    """Bounds of the knowledge; memory starts small and grows up to them.
+    """Bounds of the knowledge. All arrays have their full length from the start; the pages of what is not yet used
+    take no memory.
 
     Attributes
     ----------
-    max_items, max_users, max_sessions, max_categories, max_contexts : how many of each are remembered; sessions and
-        contexts are powers of two.
+    max_items, max_users, max_sessions, max_categories, max_contexts : how many of each are remembered; contexts
+        are a power of two.
     pairs_per_item, neighbours_per_item : partners in the pair table, and sessions and users posted, of each item.
-    table_cells : entries of the pair table and of each posting table; a catalogue with more items gets narrower rows.
+    table_cells : entries of the pair table and of each posting table for which all items compete beyond their first
+        eight; in a catalogue so large that they are used up, rows stay as wide as they are.
     session_length : items remembered of a session.
     slow_half_life, fast_half_life : of the pair weights, events; the slow one is lengthened by `half_life_per_item`
         for each item known, since a large catalogue tells little per item in so many events.
@@ -69,13 +71,16 @@ class Knowledge:
     def __init__(self, config: KnowledgeConfig = KnowledgeConfig()) -> None:
         self.config = config
         self.items = Items(config.max_items)
+        rows = len(self.items.hashes)
         self.categories = Categories(config.max_categories)
-        self.content = Content()
-        self.popularity = Popularity()
-        self.pairs = Pairs(config.pairs_per_item, config.table_cells)
+        self.content = Content(rows)
+        self.popularity = Popularity(rows, config.max_categories + 1)
+        self.pairs = Pairs(rows, config.pairs_per_item, config.table_cells)
         self.second = SecondOrder(config.max_contexts)
-        self.sessions = Postings(config.session_length, config.neighbours_per_item, config.table_cells)
-        self.users = Users(config.max_users, config.neighbours_per_item, config.table_cells)
+        self.sessions = Postings(
+            config.max_sessions, config.session_length, rows, config.neighbours_per_item, config.table_cells
+        )
+        self.users = Users(config.max_users, rows, config.neighbours_per_item, config.table_cells)
         self.event = 0
         self.session = 0
         self.recent = np.zeros(RECENT, np.int32)
@@ -84,7 +89,6 @@ class Knowledge:
         self.price_mean = 0.0
         self._price_count = 0
         self._context = np.zeros(CONTEXT, np.int32)
-        self._grow(64)
 
     @property
     def slow_half_life(self) -> float:
@@ -115,7 +119,7 @@ class Knowledge:
             self.content.put_category(slot, event.category or "")
         items, users, popularity = self.items, self.users, self.popularity
         self.event += 1
-        popularity.rescale(self.event)
+        popularity.rescale(self.event, items.used)
         reference = items.reference(slot)
         user = users.slot(event.user)
         lists = users.lists
@@ -134,6 +138,8 @@ class Knowledge:
             self.event,
             self.slow_half_life,
             self.config.fast_half_life,
+            pairs.blocks.row,
+            pairs.blocks.pool,
             pairs.partner,
             pairs.weight,
             pairs.total,
@@ -146,12 +152,11 @@ class Knowledge:
             categories = self.categories
             learn_category(before, items.category[slot], categories.follower, categories.weight, categories.total)
         items.repeats[slot] += contains(user, reference, lists.members, lists.size)
-        learn_posting(user, user, reference, lists.members, lists.size, lists.posted, lists.count)
+        _post(lists, user, user, reference)
         sessions = self.sessions
         session = int(users.session[user])
         if session > self.session - len(sessions.size):  # else the ring has moved past an endless session
-            at = session % len(sessions.size)
-            learn_posting(at, session, reference, sessions.members, sessions.size, sessions.posted, sessions.count)
+            _post(sessions, session % len(sessions.size), session, reference)
         learn_popularity(
             slot,
             items.category[slot],
@@ -176,9 +181,6 @@ class Knowledge:
 
     def _begin_session(self, user: int) -> None:
         self.session += 1
-        rows = len(self.sessions.size)
-        if self.session == rows and rows < self.config.max_sessions:
-            self.sessions.grow_lists(2 * rows)
         self.sessions.size[self.session % len(self.sessions.size)] = 0
         self.users.session[user] = self.session
         self.users.session_size[user] = 0
@@ -191,8 +193,6 @@ class Knowledge:
             return slot
         if not items.next_slot():
             self._remove(items.coldest())
-        if items.next_slot() >= items.capacity:
-            self._grow(2 * items.capacity)
         slot = items.add(item_id, key, timestamp_ms, self.event)
         self.fresh[self.met % FRESH] = items.reference(slot)
         self.met += 1
@@ -210,8 +210,6 @@ class Knowledge:
         if number == 0 or number == items.category[slot]:
             return False
         items.category[slot] = number
-        if number >= len(self.popularity.category_score):
-            self.popularity.grow_categories(2 * number)
         return True
 
     def _remove(self, slot: int) -> None:
@@ -223,9 +221,20 @@ class Knowledge:
         self.recent[self.recent == slot] = 0
         self.items.remove(slot)
 
-    def _grow(self, rows: int) -> None:
-        for table in (self.items, self.content, self.popularity, self.pairs, self.sessions, self.users.lists):
-            table.grow(rows)
+
+def _post(postings: Postings, which: int, number: int, reference: int) -> None:
+    blocks = postings.blocks
+    learn_posting(
+        which,
+        number,
+        reference,
+        postings.members,
+        postings.size,
+        blocks.row,
+        blocks.pool,
+        postings.posted,
+        postings.count,
+    )
 
 
 def _key(item_id: str) -> int:

@@ -1,22 +1,10 @@
-"""Growable arrays and the open-addressing hash map that the knowledge tables share."""
+"""The open-addressing hash map that the knowledge tables share."""
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
-from numpy.typing import NDArray
 
 from models.jit import kernel
-
-T = TypeVar("T", bound=np.generic)
-
-
-def grown(array: NDArray[T], rows: int) -> NDArray[T]:
-    """A copy of `array` with `rows` rows; the new ones are zero (and take no memory until written)."""
-    larger = np.zeros((rows, *array.shape[1:]), array.dtype)
-    larger[: len(array)] = array
-    return larger
 
 
 class HashMap:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.knowledge.arrays import grown
 
 FOLLOWERS = 32
 _DECAY = 0.998  # of a row at each event that touches it
@@ -25,9 +24,9 @@ class Categories:
         self.max_categories = max_categories
         self.numbers: dict[str, int] = {}
         self.names: list[str] = [""]
-        self.follower = np.zeros((1, FOLLOWERS), np.int32)
-        self.weight = np.zeros((1, FOLLOWERS), np.float32)
-        self.total = np.zeros(1, np.float32)
+        self.follower = np.zeros((max_categories + 1, FOLLOWERS), np.int32)
+        self.weight = np.zeros((max_categories + 1, FOLLOWERS), np.float32)
+        self.total = np.zeros(max_categories + 1, np.float32)
 
     def number(self, name: str | None) -> int:
         """Number of a category, a new one for a new name."""
@@ -37,10 +36,6 @@ class Categories:
         if number == 0 and len(self.names) <= self.max_categories:
             number = self.numbers[name] = len(self.names)
             self.names.append(name)
-            if number >= len(self.total):
-                rows = 2 * len(self.total)
-                self.follower, self.weight = grown(self.follower, rows), grown(self.weight, rows)
-                self.total = grown(self.total, rows)
         return number
 
 

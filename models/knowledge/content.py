@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interaction import CatalogueItem, hash_id
-from models.knowledge.arrays import grown
 
 DIMENSIONS = 64
 _WORD = re.compile(r"\w+")
@@ -21,14 +20,10 @@ _MAX_WORDS = 256
 
 
 class Content:
-    """Unit vectors `[items, 64]`, zero for an item without content."""
+    """Unit vectors `[rows, 64]`, a row per item slot, zero for an item without content."""
 
-    def __init__(self) -> None:
-        self.vector = np.zeros((1, DIMENSIONS), np.float32)
-
-    def grow(self, rows: int) -> None:
-        """Make room for `rows` item slots."""
-        self.vector = grown(self.vector, rows)
+    def __init__(self, rows: int) -> None:
+        self.vector = np.zeros((rows, DIMENSIONS), np.float32)
 
     def put(self, slot: int, item: CatalogueItem) -> None:
         """Set the vector of an item from what the catalogue says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.knowledge.arrays import HashMap, grown
+from models.knowledge.arrays import HashMap
 
 SLOT_BITS = 24
 _SAMPLE = 32
@@ -39,30 +39,22 @@ class Items:
         self.used = 1
         self._free: list[int] = []
         self._hand = 1
-        self.hashes = np.zeros(1, np.uint64)
-        self.generation = np.zeros(1, np.int32)
-        self.category = np.zeros(1, np.int32)
-        self.price = np.full(1, np.nan, np.float32)
-        self.born_ms = np.zeros(1, np.int64)
-        self.last_ms = np.zeros(1, np.int64)
-        self.last_event = np.zeros(1, np.int64)
-        self.events = np.zeros(1, np.float32)
-        self.purchases = np.zeros(1, np.float32)
-        self.repeats = np.zeros(1, np.float32)
-        self.available = np.zeros(1, np.bool_)
+        rows = max_items + 1
+        self.hashes = np.zeros(rows, np.uint64)
+        self.generation = np.zeros(rows, np.int32)
+        self.category = np.zeros(rows, np.int32)
+        self.price = np.zeros(rows, np.float32)
+        self.price[0] = np.nan
+        self.born_ms = np.zeros(rows, np.int64)
+        self.last_ms = np.zeros(rows, np.int64)
+        self.last_event = np.zeros(rows, np.int64)
+        self.events = np.zeros(rows, np.float32)
+        self.purchases = np.zeros(rows, np.float32)
+        self.repeats = np.zeros(rows, np.float32)
+        self.available = np.zeros(rows, np.bool_)
 
     def __len__(self) -> int:
         return len(self.table)
-
-    @property
-    def capacity(self) -> int:
-        """Rows of the arrays."""
-        return len(self.hashes)
-
-    def grow(self, rows: int) -> None:
-        """Make room for `rows` slots."""
-        for name in _COLUMNS:
-            setattr(self, name, grown(getattr(self, name), rows))
 
     def reference(self, slot: int) -> int:
         """What other tables keep of a slot."""
@@ -107,21 +99,6 @@ class Items:
         self.available[slot] = False
         self.generation[slot] = (self.generation[slot] + 1) & 127
         self._free.append(slot)
-
-
-_COLUMNS = (
-    "hashes",
-    "generation",
-    "category",
-    "price",
-    "born_ms",
-    "last_ms",
-    "last_event",
-    "events",
-    "purchases",
-    "repeats",
-    "available",
-)
 
 
 @kernel

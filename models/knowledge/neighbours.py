@@ -8,56 +8,46 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.knowledge.arrays import grown
-
-MIN_WIDTH = 16
+from models.knowledge.blocks import Blocks, release, widen
 
 
 class Postings:
     """Lists of items (sessions, or users), and which of the latest lists an item is in.
 
+    Parameters
+    ----------
+    lists, length : number of lists, and items remembered of each.
+    rows : item slots.
+    width, shared : most lists posted of an item, and the cells for which all items compete beyond their first eight.
+
     Attributes
     ----------
     members : int32[lists, length], item references, a ring per list.
     size : int64[lists], items ever put into the list.
-    posted : int32[items, width], list numbers, a ring per item.
-    count : int64[items], lists ever posted.
+    blocks : where the ring of each item lies.
+    posted : int32[cells], list numbers.
+    count : int64[rows], lists ever posted.
     """
 
-    def __init__(self, length: int, width: int, cells: int) -> None:
-        self._cells = cells
-        self.members = np.zeros((64, length), np.int32)
-        self.size = np.zeros(64, np.int64)
-        self.posted = np.zeros((1, width), np.int32)
-        self.count = np.zeros(1, np.int64)
-        self.overlap = np.zeros(64, np.float32)  # scratch of the query, zero between queries
-
-    def grow(self, rows: int) -> None:
-        """Make room for `rows` item slots; rings that have become too wide keep their latest lists."""
-        width = self.posted.shape[1]
-        kept = width
-        while rows * kept > self._cells and kept > MIN_WIDTH:
-            kept //= 2
-        if kept < width:
-            latest = (self.count[:, None] - kept + np.arange(kept)) % width  # oldest kept first
-            latest = np.where(self.count[:, None] <= kept, np.arange(kept), latest)
-            self.posted = np.take_along_axis(self.posted, latest, axis=1)
-            self.count = np.minimum(self.count, kept)
-        self.posted, self.count = grown(self.posted, rows), grown(self.count, rows)
-
-    def grow_lists(self, rows: int) -> None:
-        """Make room for `rows` lists."""
-        self.members, self.size = grown(self.members, rows), grown(self.size, rows)
-        self.overlap = np.zeros(rows, np.float32)
+    def __init__(self, lists: int, length: int, rows: int, width: int, shared: int) -> None:
+        self.members = np.zeros((lists, length), np.int32)
+        self.size = np.zeros(lists, np.int64)
+        self.blocks = Blocks(rows, width, shared)
+        self.posted = np.zeros(self.blocks.cells, np.int32)
+        self.count = np.zeros(rows, np.int64)
+        self.overlap = np.zeros(lists, np.float32)  # scratch of the query, zero between queries
 
     def clear(self, slot: int) -> None:
         """Forget an item whose slot goes to another."""
-        self.posted[slot] = 0
+        start, width = self.blocks.row[slot].tolist()
+        if width:
+            release(start, width, self.blocks.pool, self.posted)
+        self.blocks.row[slot] = 0
         self.count[slot] = 0
 
 
 @kernel
-def learn_posting(which, number, reference, members, size, posted, count):
+def learn_posting(which, number, reference, members, size, row, pool, posted, count):
     """Append an item to list `which`, known to postings as `number` (a repeat within the ring is not posted twice)."""
     slot = reference & 0xFFFFFF
     length = members.shape[1]
@@ -68,5 +58,8 @@ def learn_posting(which, number, reference, members, size, posted, count):
     members[which, size[which] % length] = reference
     size[which] += 1
     if not present:
-        posted[slot, count[slot] % posted.shape[1]] = number
+        if count[slot] == row[slot, 1]:  # full for the first time: later it is a ring, whose order a copy would break
+            widen(slot, row, pool, posted)
+        start, width = row[slot, 0], row[slot, 1]
+        posted[start + count[slot] % width] = number
         count[slot] += 1

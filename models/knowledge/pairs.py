@@ -14,66 +14,50 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.knowledge.arrays import grown
+from models.knowledge.blocks import Blocks, release, widen
 
 KINDS = 5
 NEXT, SLOW, FAST, CROSS, BACK = range(KINDS)
 CONTEXT = 10
 """Items of a user that a new event is paired with."""
-MIN_WIDTH = 16
 
 
 class Pairs:
-    """The pair table; a row per item slot, narrower in a catalogue so large that full rows would not fit `cells`.
+    """The pair table: a row of partners per item slot, that widens as partners come.
+
+    Parameters
+    ----------
+    rows : item slots.
+    width, shared : most partners of an item, and the cells for which all items compete beyond their first eight.
 
     Attributes
     ----------
-    partner : int32[items, width], references (generation and slot), 0 is free.
-    weight : float32[items, KINDS, width], as of `stamp`.
-    total : float32[items, KINDS], of all partners ever, decayed likewise.
-    stamp : int64[items], the event number at which the row was last brought up to date.
+    blocks : where each row lies.
+    partner : int32[cells], references (generation and slot), 0 is free.
+    weight : float32[cells, KINDS], as of `stamp`; zero in a free cell.
+    total : float32[rows, KINDS], of all partners ever, decayed likewise.
+    stamp : int64[rows], the event number at which the row was last brought up to date.
     """
 
-    def __init__(self, width: int, cells: int) -> None:
-        self._cells = cells
-        self.partner = np.zeros((1, width), np.int32)
-        self.weight = np.zeros((1, KINDS, width), np.float32)
-        self.total = np.zeros((1, KINDS), np.float32)
-        self.stamp = np.zeros(1, np.int64)
-
-    def grow(self, rows: int) -> None:
-        """Make room for `rows` item slots; rows that have become too wide keep their strongest partners."""
-        width = self.partner.shape[1]
-        while rows * width > self._cells and width > MIN_WIDTH:
-            width //= 2
-        if width < self.partner.shape[1]:
-            narrow(width, self.partner, self.weight)
-            self.partner = self.partner[:, :width]
-            self.weight = self.weight[:, :, :width]
-        self.partner, self.weight = grown(self.partner, rows), grown(self.weight, rows)
-        self.total, self.stamp = grown(self.total, rows), grown(self.stamp, rows)
+    def __init__(self, rows: int, width: int, shared: int) -> None:
+        self.blocks = Blocks(rows, width, shared)
+        self.partner = np.zeros(self.blocks.cells, np.int32)
+        self.weight = np.zeros((self.blocks.cells, KINDS), np.float32)
+        self.total = np.zeros((rows, KINDS), np.float32)
+        self.stamp = np.zeros(rows, np.int64)
 
     def clear(self, slot: int) -> None:
         """Forget a row whose slot goes to another item."""
-        self.partner[slot] = 0
-        self.weight[slot] = 0
+        start, width = self.blocks.row[slot].tolist()
+        if width:
+            self.weight[start : start + width] = 0
+            release(start, width, self.blocks.pool, self.partner)
+        self.blocks.row[slot] = 0
         self.total[slot] = 0
 
 
 @kernel
-def narrow(width, partner, weight):
-    """Bring the strongest partners of every row into its first `width` places."""
-    for slot in range(len(partner)):
-        if partner[slot, width] == 0:  # rows fill from the left: this one fits
-            continue
-        strongest = np.argsort(-(weight[slot, CROSS] + weight[slot, BACK] + weight[slot, SLOW]))[:width]
-        partner[slot, :width] = partner[slot][strongest]
-        for kind in range(KINDS):
-            weight[slot, kind, :width] = weight[slot, kind][strongest]
-
-
-@kernel
-def refresh(slot, event, slow, fast, partner, weight, total, stamp):
+def refresh(slot, event, slow, fast, row, weight, total, stamp):
     """Decay row `slot` to `event`."""
     elapsed = event - stamp[slot]
     stamp[slot] = event
@@ -81,39 +65,44 @@ def refresh(slot, event, slow, fast, partner, weight, total, stamp):
         return
     kept_slow = np.float32(2.0 ** (-elapsed / slow))
     kept_fast = np.float32(2.0 ** (-elapsed / fast))
+    start, width = row[slot, 0], row[slot, 1]
     for kind in range(KINDS):
         kept = kept_fast if kind == FAST else kept_slow
         total[slot, kind] *= kept
-        row = weight[slot, kind]
-        for i in range(len(row)):
-            row[i] *= kept
+        for cell in range(start, start + width):
+            weight[cell, kind] *= kept
 
 
 @kernel
-def place(slot, reference, partner, weight):
-    """Position of a partner in row `slot`; a new one takes a free position or that of the weakest."""
-    row = partner[slot]
-    for i in range(len(row)):
-        if row[i] == reference:
-            return i
-        if row[i] == 0:
-            row[i] = reference
-            return i
-    weakest = 0
+def place(slot, reference, row, pool, partner, weight):
+    """Cell of a partner in row `slot`; a new one takes a free cell or that of the weakest."""
+    start, width = row[slot, 0], row[slot, 1]
+    for cell in range(start, start + width):
+        if partner[cell] == reference:
+            return cell
+        if partner[cell] == 0:
+            partner[cell] = reference
+            return cell
+    if widen(slot, row, pool, partner):
+        wider = row[slot, 0]
+        weight[wider : wider + width] = weight[start : start + width]
+        weight[start : start + width] = 0
+        partner[wider + width] = reference
+        return wider + width
+    weakest = start
     least = np.float32(np.inf)
-    for i in range(len(row)):
-        value = weight[slot, CROSS, i] + weight[slot, BACK, i] + weight[slot, SLOW, i]
+    for cell in range(start, start + width):
+        value = weight[cell, CROSS] + weight[cell, BACK] + weight[cell, SLOW]
         if value < least:
             least = value
-            weakest = i
-    row[weakest] = reference
-    for kind in range(KINDS):
-        weight[slot, kind, weakest] = 0
+            weakest = cell
+    partner[weakest] = reference
+    weight[weakest] = 0
     return weakest
 
 
 @kernel
-def learn_pairs(reference, context, in_session, event, slow, fast, partner, weight, total, stamp):
+def learn_pairs(reference, context, in_session, event, slow, fast, row, pool, partner, weight, total, stamp):
     """Pair the item just chosen with the user's last items.
 
     Parameters
@@ -125,25 +114,25 @@ def learn_pairs(reference, context, in_session, event, slow, fast, partner, weig
     slot = reference & 0xFFFFFF
     if len(context) == 0:
         return
-    refresh(slot, event, slow, fast, partner, weight, total, stamp)
+    refresh(slot, event, slow, fast, row, weight, total, stamp)
     for i in range(len(context)):
         other = context[i]
         if other == reference:
             continue
         other_slot = other & 0xFFFFFF
         near = np.float32(1.0 / (i + 1))
-        refresh(other_slot, event, slow, fast, partner, weight, total, stamp)
-        at = place(other_slot, reference, partner, weight)
-        weight[other_slot, CROSS, at] += near
+        refresh(other_slot, event, slow, fast, row, weight, total, stamp)
+        at = place(other_slot, reference, row, pool, partner, weight)
+        weight[at, CROSS] += near
         total[other_slot, CROSS] += near
         if i < in_session:
-            weight[other_slot, SLOW, at] += near
+            weight[at, SLOW] += near
             total[other_slot, SLOW] += near
-            weight[other_slot, FAST, at] += near
+            weight[at, FAST] += near
             total[other_slot, FAST] += near
             if i == 0:
-                weight[other_slot, NEXT, at] += 1
+                weight[at, NEXT] += 1
                 total[other_slot, NEXT] += 1
-        at = place(slot, other, partner, weight)
-        weight[slot, BACK, at] += near
+        at = place(slot, other, row, pool, partner, weight)
+        weight[at, BACK] += near
         total[slot, BACK] += near

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.knowledge.arrays import grown
 
 LISTS = 4
 FAST_LIST, MID_LIST, SLOW_LIST, START_LIST = range(LISTS)
@@ -22,41 +21,36 @@ _RESCALE = 400.0  # half lives after which the growing weights are brought back 
 class Popularity:
     """Decayed counts of items and categories.
 
+    Parameters
+    ----------
+    rows, categories : item slots and category numbers.
+
     Attributes
     ----------
-    score : float64[items, LISTS], in units of 2^((t - origin) / half life).
+    score : float64[rows, LISTS], in units of 2^((t - origin) / half life).
     leaders : int32[LISTS, LEADERS], slots of the highest scores, 0 beyond them.
-    place : int16[items, LISTS], 1-based position among the leaders, 0 where it is none.
+    place : int16[rows, LISTS], 1-based position among the leaders, 0 where it is none.
     origin : float64[LISTS], event number at which an event weighed 1.
     category_score : float64[categories], scale of SLOW_LIST.
     category_leaders : int32[categories, CATEGORY_LEADERS], by the slow score.
     """
 
-    def __init__(self) -> None:
-        self.score = np.zeros((1, LISTS))
-        self.place = np.zeros((1, LISTS), np.int16)
+    def __init__(self, rows: int, categories: int) -> None:
+        self.score = np.zeros((rows, LISTS))
+        self.place = np.zeros((rows, LISTS), np.int16)
         self.leaders = np.zeros((LISTS, LEADERS), np.int32)
         self.origin = np.zeros(LISTS)
         self.total = np.zeros(LISTS)
-        self.category_score = np.zeros(1)
-        self.category_leaders = np.zeros((1, CATEGORY_LEADERS), np.int32)
+        self.category_score = np.zeros(categories)
+        self.category_leaders = np.zeros((categories, CATEGORY_LEADERS), np.int32)
 
-    def grow(self, rows: int) -> None:
-        """Make room for `rows` item slots."""
-        self.score, self.place = grown(self.score, rows), grown(self.place, rows)
-
-    def grow_categories(self, rows: int) -> None:
-        """Make room for `rows` categories."""
-        self.category_score = grown(self.category_score, rows)
-        self.category_leaders = grown(self.category_leaders, rows)
-
-    def rescale(self, event: int) -> None:
-        """Bring the growing weights back to 1 before they overflow."""
+    def rescale(self, event: int, used: int) -> None:
+        """Bring the growing weights of the first `used` slots back to 1 before they overflow."""
         for which in range(LISTS):
             elapsed = event - self.origin[which]
             if elapsed > _RESCALE * HALF_LIVES[which]:
                 factor = 2.0 ** (-elapsed / HALF_LIVES[which])
-                self.score[:, which] *= factor
+                self.score[:used, which] *= factor
                 self.total[which] *= factor
                 self.origin[which] = event
                 if which == SLOW_LIST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.knowledge.arrays import HashMap, grown
+from models.knowledge.arrays import HashMap
 from models.knowledge.neighbours import Postings
 
 HISTORY = 32
@@ -15,6 +15,11 @@ _SAMPLE = 32
 class Users:
     """User slots 1, 2, ...; bounded like items, the user idle for longest gives way.
 
+    Parameters
+    ----------
+    max_users : bound.
+    rows, width, shared : of the postings, see `Postings`.
+
     Attributes
     ----------
     lists : Postings whose list `user` is the ring of the user's last 32 item references.
@@ -23,16 +28,16 @@ class Users:
     session_size : int64[users], events in it.
     """
 
-    def __init__(self, max_users: int, width: int, cells: int) -> None:
+    def __init__(self, max_users: int, rows: int, width: int, shared: int) -> None:
         self.max_users = max_users
         self.table = HashMap()
         self.used = 1
         self._hand = 1
-        self.lists = Postings(HISTORY, width, cells)
-        self.hashes = np.zeros(64, np.uint64)
-        self.last_ms = np.zeros(64, np.int64)
-        self.session = np.zeros(64, np.int64)
-        self.session_size = np.zeros(64, np.int64)
+        self.lists = Postings(max_users + 1, HISTORY, rows, width, shared)
+        self.hashes = np.zeros(max_users + 1, np.uint64)
+        self.last_ms = np.zeros(max_users + 1, np.int64)
+        self.session = np.zeros(max_users + 1, np.int64)
+        self.session_size = np.zeros(max_users + 1, np.int64)
 
     def slot(self, user: int) -> int:
         """Slot of a user, taking one for a new user."""
@@ -43,8 +48,6 @@ class Users:
         if self.used <= self.max_users:
             slot = self.used
             self.used += 1
-            if slot >= len(self.hashes):
-                self._grow(2 * len(self.hashes))
         else:
             slots = (self._hand - 1 + np.arange(_SAMPLE)) % (self.used - 1) + 1
             self._hand = int(slots[-1]) + 1
@@ -55,11 +58,6 @@ class Users:
         self.hashes[slot] = key
         self.last_ms[slot] = self.session[slot] = self.session_size[slot] = 0
         return slot
-
-    def _grow(self, rows: int) -> None:
-        self.hashes, self.last_ms = grown(self.hashes, rows), grown(self.last_ms, rows)
-        self.session, self.session_size = grown(self.session, rows), grown(self.session_size, rows)
-        self.lists.grow_lists(rows)
 
 
 @kernel

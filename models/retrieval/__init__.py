@@ -52,7 +52,7 @@ class Retriever:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
-        self.workspace = Workspace()
+        self.workspace = Workspace(len(knowledge.items.hashes))
         self._features = np.zeros((CANDIDATES, F), np.float32)
         self._own = np.zeros(ITEMS, np.int32)
         self._order = np.zeros(ITEMS, np.int32)
@@ -73,7 +73,7 @@ class Retriever:
         """
         knowledge, space = self.knowledge, self.workspace
         items = knowledge.items
-        space.begin(items.capacity)
+        space.begin()
         scratch = (space.place, space.slots, space.value, space.found, space.size)
         n_own, in_session = locate(
             state.items, state.order, items.table.keys, items.table.values, self._own, self._order
@@ -105,6 +105,7 @@ class Retriever:
             knowledge.event,
             knowledge.slow_half_life,
             knowledge.config.fast_half_life,
+            pairs.blocks.row,
             pairs.partner,
             pairs.weight,
             pairs.total,
@@ -139,6 +140,7 @@ class Retriever:
             _DEPTH_SESSION,
             sessions.members,
             sessions.size,
+            sessions.blocks.row,
             sessions.posted,
             sessions.count,
             sessions.overlap,
@@ -156,6 +158,7 @@ class Retriever:
             _DEPTH_USER,
             lists.members,
             lists.size,
+            lists.blocks.row,
             lists.posted,
             lists.count,
             lists.overlap,

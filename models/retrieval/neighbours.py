@@ -24,6 +24,7 @@ def score_neighbours(
     half_depth,
     members,
     list_size,
+    row,
     posted,
     count,
     overlap,
@@ -53,9 +54,9 @@ def score_neighbours(
         slot = query[i]
         if slot == 0 or strength[i] == 0:
             continue
-        width = posted.shape[1]
+        start, width = row[slot, 0], row[slot, 1]
         for back in range(min(count[slot], width)):
-            number = posted[slot, (count[slot] - 1 - back) % width]
+            number = posted[start + (count[slot] - 1 - back) % width]
             if number == own or number <= newest - lists:
                 continue
             at = number % lists

@@ -36,6 +36,7 @@ def score_rules(
     event,
     slow,
     fast,
+    rows,
     partner,
     weight,
     total,
@@ -76,9 +77,9 @@ def score_rules(
         back_scale = kept_slow / (total[slot, BACK] * kept_slow + prior)
         history = np.float32(1.0 / (i + 1)) / norm_history
         session = np.float32(1.0 / (i + 1)) / norm_session if i < in_session else np.float32(0)
-        row = partner[slot]
-        for j in range(len(row)):
-            reference = row[j]
+        start, width = rows[slot, 0], rows[slot, 1]
+        for cell in range(start, start + width):
+            reference = partner[cell]
             if reference == 0:
                 break
             target = reference & 0xFFFFFF
@@ -89,11 +90,11 @@ def score_rules(
                 at = touch(target, place, slots, value, found, size)
                 if at < 0:
                     continue
-            p_next = weight[slot, NEXT, j] * next_scale
-            p_slow = weight[slot, SLOW, j] * slow_scale
-            p_fast = weight[slot, FAST, j] * fast_scale
-            p_cross = weight[slot, CROSS, j] * cross_scale
-            p_back = weight[slot, BACK, j] * back_scale
+            p_next = weight[cell, NEXT] * next_scale
+            p_slow = weight[cell, SLOW] * slow_scale
+            p_fast = weight[cell, FAST] * fast_scale
+            p_cross = weight[cell, CROSS] * cross_scale
+            p_back = weight[cell, BACK] * back_scale
             if i == 0:
                 value[at, NEXT_LAST] = p_next
                 value[at, SLOW_LAST] = p_slow

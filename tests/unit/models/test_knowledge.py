@@ -43,8 +43,9 @@ def test_pairs_count_what_follows_what() -> None:
     pairs, slot = knowledge.pairs, knowledge.slot
 
     def weight(before: str, after: str, kind: int) -> float:
-        at = place(slot(before), knowledge.items.reference(slot(after)), pairs.partner, pairs.weight)
-        return float(pairs.weight[slot(before), kind, at])
+        blocks, reference = pairs.blocks, knowledge.items.reference(slot(after))
+        at = place(slot(before), reference, blocks.row, blocks.pool, pairs.partner, pairs.weight)
+        return float(pairs.weight[at, kind])
 
     assert weight("a", "b", NEXT) == pytest.approx(1, abs=1e-3)
     assert weight("a", "c", NEXT) == 0
@@ -61,34 +62,78 @@ def test_pairs_forget_by_half_lives() -> None:
     for second in range(10):
         knowledge.take(click(2 + second, "x", second))
     knowledge.take(click(1, "c", 3))  # brings the rows of a and b up to date
-    row = knowledge.pairs.weight[knowledge.slot("a"), :, 0]
+    row = knowledge.pairs.weight[knowledge.pairs.blocks.row[knowledge.slot("a"), 0]]
     assert row[SLOW] == pytest.approx(2 ** (-11 / 10), rel=1e-5)
     assert row[SLOW + 1] == pytest.approx(2 ** (-11 / 5), rel=1e-5)
 
 
-def test_wide_tables_become_narrow_and_keep_the_strongest() -> None:
-    pairs = Pairs(width=64, cells=64 * 64)
-    pairs.grow(64)
-    pairs.partner[3, :40] = np.arange(1, 41)
-    pairs.weight[3, CROSS, :40] = np.arange(40)
-    pairs.grow(128)
-    assert pairs.partner.shape == (128, 32)
-    assert sorted(pairs.partner[3].tolist()) == list(range(9, 41))
+def partners(pairs: Pairs, slot: int) -> list[int]:
+    start, width = pairs.blocks.row[slot].tolist()
+    return [partner for partner in pairs.partner[start : start + width].tolist() if partner]
 
 
-@pytest.mark.parametrize("posted", [10, 20, 100])
-def test_narrowed_postings_keep_the_latest(posted: int) -> None:
-    postings = Postings(length=4, width=64, cells=64 * 64)
-    postings.grow(64)
+def pair(pairs: Pairs, slot: int, reference: int) -> None:
+    at = place(slot, reference, pairs.blocks.row, pairs.blocks.pool, pairs.partner, pairs.weight)
+    pairs.weight[at, CROSS] += 1
+
+
+def test_a_row_widens_with_its_partners_and_keeps_their_weights() -> None:
+    pairs = Pairs(rows=3, width=32, shared=1024)
+    for reference in range(1, 33):
+        pair(pairs, 1, reference)
+        pair(pairs, 2, 100 + reference)
+    assert partners(pairs, 1) == list(range(1, 33))
+    assert partners(pairs, 2) == list(range(101, 133))
+    start = pairs.blocks.row[1, 0]
+    assert (pairs.weight[start : start + 32, CROSS] == 1).all()
+    pair(pairs, 1, 5)
+    pair(pairs, 1, 999)  # as wide as it may be: the weakest gives way, not the one seen twice
+    assert partners(pairs, 1) == [999, *range(2, 33)]
+
+
+def test_when_the_shared_cells_are_used_up_every_row_still_has_its_first_block() -> None:
+    pairs = Pairs(rows=100, width=128, shared=128)
+    for reference in range(1, 200):
+        pair(pairs, 1, reference)
+    for slot in range(2, 100):
+        for reference in range(1, 10):
+            pair(pairs, slot, reference)
+    assert pairs.blocks.row[1, 1] == 64  # a block of 128 and those left behind would be more than 128 cells
+    assert all(len(partners(pairs, slot)) >= 8 for slot in range(2, 100))
+
+
+def test_cells_of_a_forgotten_item_serve_the_next() -> None:
+    pairs = Pairs(rows=3, width=64, shared=256)
+    for turn in range(50):
+        for reference in range(1, 65):
+            pair(pairs, 1, 1000 * turn + reference)
+        assert len(partners(pairs, 1)) == 64
+        pairs.clear(1)
+        assert partners(pairs, 1) == []
+        assert not pairs.weight.any()
+
+
+@pytest.mark.parametrize("posted", [5, 10, 16, 20, 100])
+def test_postings_keep_the_latest_lists(posted: int) -> None:
+    postings = Postings(lists=64, length=4, rows=8, width=16, shared=256)
+    blocks = postings.blocks
     for number in range(posted):
         at = number % 64
         postings.size[at] = 0
-        learn_posting(at, number, 7, postings.members, postings.size, postings.posted, postings.count)
-    postings.grow(256)
-    width = postings.posted.shape[1]
-    assert width == 16
+        learn_posting(
+            at,
+            number,
+            7,
+            postings.members,
+            postings.size,
+            blocks.row,
+            blocks.pool,
+            postings.posted,
+            postings.count,
+        )
+    start, width = blocks.row[7].tolist()
     count = int(postings.count[7])
-    latest = [int(postings.posted[7, (count - 1 - back) % width]) for back in range(min(count, width))]
+    latest = [int(postings.posted[start + (count - 1 - back) % width]) for back in range(min(count, width))]
     assert latest == list(range(posted - 1, posted - 1 - min(posted, 16), -1))
 
 
