@@ -18,6 +18,7 @@ from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
 from streamproc.recommending import recommender_config, warm_up
 from streamproc.settings import Settings
+from streamproc.worker.health import Progress
 from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.processor import WorkerProcessor
 
@@ -52,10 +53,13 @@ async def _serve(settings: Settings) -> None:
         [settings.topic(name) for name in _INPUTS],
         settings.topic("user-state"),
         processor,
+        on_batch=lambda stats: progress.batch_done(),
         on_commit=lambda stats: metrics.committed(stats.seconds),
     )
+    # While partitions come and go, and state is recovered, records may wait for as long as that takes.
+    progress = Progress(lambda: sum(engine.lag().values()) if engine.ready else 0, time.monotonic)
     metrics.watch(lag=engine.lag, users=engine.rows, items=lambda: len(recommender.knowledge.items))
-    http = HttpServer(settings.http_host, settings.worker_http_port, registry, lambda: True, lambda: engine.ready)
+    http = HttpServer(settings.http_host, settings.worker_http_port, registry, progress.healthy, lambda: engine.ready)
     catalogue = Broadcast(settings, shared.catalogue_topics)
     log_of_interactions = Broadcast(settings, shared.interaction_topics)
     async with http, catalogue, log_of_interactions:
