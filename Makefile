@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint bench docs kafka compose-test clean
+.PHONY: help setup demo test nightly lint bench docs kafka compose-test clean
 
 help:
 	@sed -n '/^[a-z-]*:.*## /s/:.*## /\t/p' Makefile | expand -t 16
@@ -37,6 +37,9 @@ demo: $(STAMP)  ## watch simulated events become adapted recommendations (DEMO_A
 
 test: $(STAMP)  ## run the tests (TEST_ARGS); those on a real Kafka need Java 17 and Maven, the container ones Docker
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+nightly: $(STAMP)  ## the tests at size: a million lists against the rules (TEST_ARGS)
+	@$(BIN)/python -m pytest -m nightly tests $(TEST_ARGS)
 
 lint: $(STAMP)  ## style, types, import layers, generated files
 	$(BIN)/ruff check

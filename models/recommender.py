@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.adaptation import RunningMoments, adapt, example, seed_of, served
 from models.base import BaseParameters
-from models.explain import attributions, reasons
+from models.explain import reasons
 from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.arrays import spread
@@ -144,7 +144,7 @@ class Recommender:
             scores = scores + inputs @ fast
         left_out = {*exclude, *self.config.rules.blocked}
         placed = self._arrange(state, now_ms, slots, scores, k, left_out)
-        why = _reasons(self.base, x[placed.positions], fast) if explain else [()] * len(placed.positions)
+        why = reasons(self.base, x[placed.positions], fast) if explain else [()] * len(placed.positions)
         names = knowledge.items.names
         explored = self.config.rules.exploration > 0
         ranked = [
@@ -272,10 +272,6 @@ class Recommender:
             return top(scores, k)
         placed = self._arrange(state, now_ms, slots, scores, k, set(self.config.rules.blocked))
         return np.array(placed.positions, np.int64)
-
-
-def _reasons(base: BaseParameters, x: Floats, fast: Floats | None) -> list[tuple[tuple[str, float], ...]]:
-    return reasons(attributions(base, x, fast)[0])
 
 
 def _rank_of(row: int, best: NDArray[np.int64]) -> int | None:

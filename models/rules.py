@@ -10,8 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.jit import kernel
+from models.knowledge.arrays import spread
+
 Floats = NDArray[np.float32]
 Slots = NDArray[np.int32]
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)  # between the states of SplitMix64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,38 +73,94 @@ def arrange(
     >>> arrange(scores, everything, categories, content, 2, RulesConfig(category_cap=1), seed=0).positions
     [0, 2]
     """
-    rng = np.random.Generator(np.random.PCG64(seed)) if rules.exploration else None
-    open_ = allowed.copy()
-    taken: dict[int, int] = {}
-    closest = np.zeros(len(scores), np.float32)
     relevance = scores
     if rules.diversity:
         low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
-        relevance = (1 - rules.diversity) * (scores - low) / max(high - low, 1e-9)
-    placed = Placed([], [])
-    order = np.argsort(-relevance, kind="stable")
-    while len(placed.positions) < k and open_.any():
-        if rules.diversity:
-            order = np.argsort(-(relevance - rules.diversity * closest), kind="stable")
-        chosen = int(order[np.argmax(open_[order])])
+        relevance = ((1 - rules.diversity) * (scores - low) / max(high - low, 1e-9)).astype(np.float32)
+    positions, propensities = np.empty(min(k, len(scores)), np.int64), np.empty(min(k, len(scores)))
+    placed = fill(
+        relevance,
+        allowed.copy(),
+        category,
+        vector,
+        rules.category_cap,
+        rules.diversity,
+        rules.exploration,
+        np.uint64(seed),
+        positions,
+        propensities,
+    )
+    return Placed(positions[:placed].tolist(), propensities[:placed].tolist())
+
+
+@kernel
+def fill(
+    relevance, free, category, vector, category_cap, diversity, exploration, seed, positions, propensities
+):  # fmt: skip
+    """Fill `positions` one by one with the best that is still `free`; returns how many there were.
+
+    Of equally good ones the earlier is taken. `free` is used up.
+    """
+    n = len(relevance)
+    closest = np.zeros(n, np.float32)  # likeness of each to the most alike in the list
+    left = 0
+    for i in range(n):
+        left += free[i]
+    placed = 0
+    while placed < len(positions) and left > 0:
+        chosen = -1
+        highest = np.float32(0)
+        for i in range(n):
+            value = np.float32(relevance[i] - diversity * closest[i])
+            if free[i] and (chosen < 0 or value > highest):
+                chosen = i
+                highest = value
         propensity = 1.0
-        if rng is not None:
-            rest = np.flatnonzero(open_)
-            share = rules.exploration / len(rest)
-            if rng.random() < rules.exploration:
-                drawn = int(rest[rng.integers(len(rest))])
-                propensity = share + (1 - rules.exploration) * (drawn == chosen)
-                chosen = drawn
-            else:
-                propensity = 1 - rules.exploration + share
-        placed.positions.append(chosen)
-        placed.propensities.append(propensity)
-        open_[chosen] = False
-        if rules.diversity:
-            alike = np.maximum(vector @ vector[chosen], (category == category[chosen]) & (category > 0))
-            closest = np.maximum(closest, alike.astype(np.float32))
-        kind = int(category[chosen])
-        taken[kind] = taken.get(kind, 0) + 1
-        if kind and rules.category_cap and taken[kind] >= rules.category_cap:
-            open_ &= category != kind
+        if exploration > 0:
+            best = chosen
+            seed = spread(seed + _STEP)
+            if _uniform(seed) < exploration:
+                seed = spread(seed + _STEP)
+                chosen = _nth(free, int(_uniform(seed) * left))
+            propensity = exploration / left + (1 - exploration) * (chosen == best)
+        positions[placed] = chosen
+        propensities[placed] = propensity
+        placed += 1
+        free[chosen] = False
+        left -= 1
+        kind = category[chosen]
+        alike = 0
+        for i in range(placed):
+            alike += category[positions[i]] == kind
+        if kind > 0 and category_cap > 0 and alike >= category_cap:
+            for i in range(n):
+                if free[i] and category[i] == kind:
+                    free[i] = False
+                    left -= 1
+        if diversity > 0:
+            for i in range(n):
+                likeness = np.float32(kind > 0 and category[i] == kind)
+                if free[i] and likeness < 1:
+                    product = np.float32(0)
+                    for d in range(vector.shape[1]):
+                        product += vector[i, d] * vector[chosen, d]
+                    likeness = max(likeness, product)
+                closest[i] = max(closest[i], likeness)
     return placed
+
+
+@kernel
+def _uniform(bits):
+    """A number in [0, 1) from 64 random bits."""
+    return np.float64(bits >> np.uint64(11)) / 9007199254740992.0
+
+
+@kernel
+def _nth(free, number):
+    """Position of the free candidate before which there are `number` others."""
+    for i in range(len(free)):
+        if free[i]:
+            if number == 0:
+                return i
+            number -= 1
+    return -1
