@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from models.base import BaseParameters
 from models.cadence import Cadence
-from models.listwise import AveragedAdam, ListwiseNet, Parts, learning
-from models.meta import MetaConfig, MetaReport, Start, Windows, meta_learn, rollout
+from models.listwise import AveragedAdam, Layout, Parts, gradient
+from models.meta import MetaConfig, MetaReport, Start, Windows, learning, meta_learn, rollout
+from models.rank import Ranker
 from models.replay import Examples, ExampleStore
 from models.scaler import RunningMoments, Scaler, ScalerBook
 from schemas.training import Moments, TrainingExample
@@ -90,7 +91,7 @@ class BaseLearner:
         self._like = initial
         self._features = len(initial.mean)
         self._rng = np.random.default_rng(config.seed)
-        self._net = ListwiseNet(initial)
+        self._layout = Layout(initial)
         self._device = torch.device(config.device)
         self._book = ScalerBook()
         self._store = ExampleStore(config.store, config.replay_ring, config.rows, self._features)
@@ -105,9 +106,9 @@ class BaseLearner:
         self._scaler = _scaler(parameters)
         self._book.remember(parameters.version, self._scaler)
         window = self.config.average_events / self.config.fresh
-        self._adam = AveragedAdam(self._net.pack(parameters), self.config.rate, self.config.weight_decay, window)
-        self._theta: Parts = self._net.parts(self._adam.theta)
-        self._gradient: Parts = self._net.parts(self._adam.gradient)
+        self._adam = AveragedAdam(self._layout.pack(parameters), self.config.rate, self.config.weight_decay, window)
+        self._theta: Parts = self._layout.parts(self._adam.theta)
+        self._gradient: Parts = self._layout.parts(self._adam.gradient)
 
     @property
     def due(self) -> bool:
@@ -140,11 +141,10 @@ class BaseLearner:
         fresh = self._store.newest(self._fresh)
         replayed = self._store.sample(self._fresh * self.config.replayed, self._rng)
         self._fresh = 0
-        x, correction = self._tensors(self._store.gather(np.concatenate((fresh, replayed))), self._scaler)
+        examples = self._store.gather(np.concatenate((fresh, replayed)))
         self._adam.rate = self.config.rate * max(1.0, self._boost / math.sqrt(1 + self.steps / self.config.boost_steps))
-        with learning():
-            loss = self._net.gradient(self._theta, x, correction, self._gradient)
-            self._adam.step()
+        loss = gradient(self._theta, self._standardised(examples, self._scaler), examples.correction, self._gradient)
+        self._adam.step()
         self.steps += 1
         self.loss += (loss - self.loss) / min(100, self.steps)
 
@@ -169,10 +169,8 @@ class BaseLearner:
         scaler = self._moments.scaler()
         if self._scaler.moved(scaler) > self.config.scaler_tolerance:
             self._rescale(scaler)
-        weights = self._net.unpack(self._adam.average)
-        self._like = replace(
-            self._like, version=version, parent=self._like.version if parent is None else parent, **weights
-        )
+        parent = self._like.version if parent is None else parent
+        self._like = replace(self._averaged(), version=version, parent=parent)
         self._book.remember(version, self._scaler)
         self._cadence.published(self.learned)
         return self._like
@@ -192,17 +190,15 @@ class BaseLearner:
         """
         training = self._store.user_windows(self.config.meta.length, self.config.meta.users)
         validation = self._held_out_windows(0)
-        head = self._adam.average[self._net.head]
-        start = self._meta_start(self._like)._replace(head=head.to(self._device, copy=True))
+        average = self._averaged()
         with learning():
-            windows = self._windows(training, self._adam.average, self._scaler)
-            unseen = self._windows(validation, self._adam.average, self._scaler)
-            result = meta_learn(windows, unseen, start, self.config.meta, out_of_time)
-            if result.report.adopted:
-                move = result.start.head.cpu() - head
-                self._adam.theta[self._net.head] += move
-                head += move
+            windows, unseen = self._windows(training, average), self._windows(validation, average)
+            result = meta_learn(windows, unseen, self._meta_start(average), self.config.meta, out_of_time)
         if result.report.adopted:
+            head = self._adam.average[self._layout.head]
+            move = result.start.head.cpu().numpy() - head
+            self._adam.theta[self._layout.head] += move
+            head += move
             step_sizes = result.start.step_sizes.cpu().numpy().copy()
             self._like = replace(self._like, step_sizes=step_sizes, decay=float(result.start.decay))
         return result.report
@@ -210,9 +206,10 @@ class BaseLearner:
     def held_out_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
         """Listwise losses (nats) of `parameters`, not adapted to users, on the newest examples set aside."""
         slots = self._store.held_out(self.config.held_out)
-        x, correction = self._tensors(self._store.gather(slots), _scaler(parameters))
-        with learning():
-            losses: NDArray[np.float32] = self._net.losses(self._net.pack(parameters), x, correction).numpy()
+        examples = self._store.gather(slots)
+        logits = self._forward(examples, parameters)[0] + examples.correction
+        highest = logits.max(axis=1)
+        losses: NDArray[np.float32] = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - logits[:, 0]
         return losses
 
     def adapted_losses(self, parameters: BaseParameters) -> NDArray[np.float32]:
@@ -224,7 +221,7 @@ class BaseLearner:
         if len(slots) == 0:
             return np.zeros(0, np.float32)
         with learning():
-            windows = self._windows(slots, self._net.pack(parameters), _scaler(parameters))
+            windows = self._windows(slots, parameters)
             losses: NDArray[np.float32] = rollout(windows, self._meta_start(parameters))[0][:, -1].cpu().numpy()
         return losses
 
@@ -234,54 +231,57 @@ class BaseLearner:
 
     def _meta_start(self, parameters: BaseParameters) -> Start:
         return Start(
-            self._net.pack(parameters)[self._net.head].to(self._device),
+            torch.from_numpy(self._layout.pack(parameters)[self._layout.head]).to(self._device),
             torch.from_numpy(parameters.step_sizes.copy()).to(self._device),
             torch.tensor(float(parameters.decay), device=self._device),
         )
 
-    def _windows(self, slots: NDArray[np.int64], theta: torch.Tensor, scaler: Scaler) -> Windows:
-        """User windows as the body of `theta` shows them to the head; in parts, since the raw inputs are large."""
-        device = self._device
-        theta = theta.to(device)
+    def _windows(self, slots: NDArray[np.int64], parameters: BaseParameters) -> Windows:
+        """User windows as the body of `parameters` shows them to the head."""
         valid = slots >= 0
         slots = np.where(valid, slots, slots.max(initial=0))  # padding is masked, but must be readable
-        inputs, correction = [], []
+        parts = []
         for rows in np.array_split(slots, max(1, len(slots) // 64)):
-            x, offsets = self._tensors(self._store.gather(rows.ravel()), scaler)
-            phi = self._net.head_inputs(theta, x.to(device))
-            inputs.append(phi.view(*rows.shape, *phi.shape[1:]))
-            correction.append(offsets.view(*rows.shape, offsets.shape[-1]).to(device))
-        event_type = self._store.gather(slots.ravel()).event_type.astype(np.int64).reshape(slots.shape)
-        return Windows(
-            torch.cat(inputs),
-            torch.cat(correction),
-            torch.from_numpy(event_type).to(device),
-            torch.from_numpy(valid).to(device),
-        )
+            examples = self._store.gather(rows.ravel())
+            inputs = self._forward(examples, parameters)[1]
+            parts.append(
+                (
+                    inputs.reshape(*rows.shape, *inputs.shape[1:]),
+                    examples.correction.reshape(*rows.shape, inputs.shape[1]),
+                    examples.event_type.astype(np.int64).reshape(rows.shape),
+                )
+            )
+        arrays = (*(np.concatenate(part) for part in zip(*parts, strict=True)), valid)
+        return Windows(*(torch.from_numpy(array).to(self._device) for array in arrays))
 
-    def held_out_loss(self, parameters: BaseParameters) -> float:
-        """Mean of `held_out_losses`; nan before the first example was set aside."""
-        losses = self.held_out_losses(parameters)
-        return float(losses.mean()) if len(losses) else math.nan
+    def _standardised(self, examples: Examples, scaler: Scaler) -> NDArray[np.float32]:
+        return self._book.standardise(examples.features, examples.version, scaler)
 
-    def _tensors(self, examples: Examples, scaler: Scaler) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self._book.standardise(examples.features, examples.version, scaler)
-        return torch.from_numpy(x), torch.from_numpy(examples.correction)
+    def _forward(
+        self, examples: Examples, parameters: BaseParameters
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores [B, n] and the head's inputs [B, n, F + H2]."""
+        x = self._standardised(examples, _scaler(parameters))
+        scores, inputs = Ranker(parameters).score(x.reshape(-1, x.shape[-1]))
+        return scores.reshape(x.shape[:2]), inputs.reshape(*x.shape[:2], inputs.shape[-1])
+
+    def _averaged(self) -> BaseParameters:
+        """The average of the recent iterates."""
+        return replace(self._like, **self._layout.unpack(self._adam.average))
 
     def _rescale(self, scaler: Scaler) -> None:
         """Re-express weights, their average and Adam's statistics for inputs standardised by `scaler`."""
-        stretch = torch.from_numpy((scaler.std / self._scaler.std).astype(np.float32))
-        shift = torch.from_numpy(((scaler.mean - self._scaler.mean) / self._scaler.std).astype(np.float32))
-        with learning():
-            for theta in (self._adam.theta, self._adam.average):
-                weights = self._net.parts(theta)
-                weights.b1.add_(weights.w1 @ shift)
-                weights.w1.mul_(stretch)
-                weights.skip.mul_(stretch)  # its constant moves all candidates alike
-            for statistic, power in ((self._adam.first, -1), (self._adam.second, -2)):
-                parts = self._net.parts(statistic)
-                parts.w1.mul_(stretch**power)
-                parts.skip.mul_(stretch**power)
+        stretch = (scaler.std / self._scaler.std).astype(np.float32)
+        shift = ((scaler.mean - self._scaler.mean) / self._scaler.std).astype(np.float32)
+        for theta in (self._adam.theta, self._adam.average):
+            weights = self._layout.parts(theta)
+            weights.b1[:] += weights.w1 @ shift
+            weights.w1[:] *= stretch
+            weights.skip[:] *= stretch  # its constant moves all candidates alike
+        for statistic, power in ((self._adam.first, -1), (self._adam.second, -2)):
+            parts = self._layout.parts(statistic)
+            parts.w1[:] *= stretch**power
+            parts.skip[:] *= stretch**power
         self._like = replace(self._like, mean=scaler.mean.astype(np.float32), std=scaler.std.astype(np.float32))
         # What is published is float32: learn in exactly that scaler.
         self._scaler = _scaler(self._like)

@@ -12,7 +12,8 @@ head, -g S_k for step_sizes[k], and g . dd/d(decay) for the decay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,24 @@ import torch
 from torch import Tensor
 
 from models.listwise import AveragedAdam
+
+
+@contextlib.contextmanager
+def learning() -> Iterator[None]:
+    """Torch without autograd and on one thread, as it was again afterwards.
+
+    On a busy machine two threads that wait for each other are slower than one, and sums in one order are the same on
+    every machine.
+    """
+    threads = torch.get_num_threads()
+    if threads != 1:
+        torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if threads != 1:
+            torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,24 +230,29 @@ class _Descent:
 
     def __init__(self, start: Start, config: MetaConfig) -> None:
         self._config = config
-        self._shape = start.step_sizes.shape
-        self._head = AveragedAdam(start.head, config.rate, 0.0, 1.0)
+        self._like = start
         pace = torch.cat((start.step_sizes.flatten(), start.decay.view(1)))
-        self._pace = AveragedAdam(pace, config.step_size_rate, 0.0, 1.0)
+        self._head = AveragedAdam(start.head.cpu().numpy(), config.rate, 0.0, 1.0)
+        self._pace = AveragedAdam(pace.cpu().numpy(), config.step_size_rate, 0.0, 1.0)
 
     @property
     def start(self) -> Start:
-        pace = self._pace.theta
-        return Start(self._head.theta.clone(), pace[:-1].view(self._shape).clone(), pace[-1].clone())
+        head, step_sizes, decay = self._like
+        pace = torch.from_numpy(self._pace.theta).to(head.device, copy=True)
+        return Start(
+            torch.from_numpy(self._head.theta).to(head.device, copy=True),
+            pace[:-1].view(step_sizes.shape),
+            pace[-1].view(decay.shape),
+        )
 
     def step(self, outer: Start) -> None:
-        self._head.gradient.copy_(outer.head)
+        self._head.gradient[:] = outer.head.cpu().numpy()
         self._head.step()
-        self._pace.gradient[:-1] = outer.step_sizes.flatten() + self._config.shrinkage
-        self._pace.gradient[-1] = outer.decay
+        self._pace.gradient[:-1] = outer.step_sizes.flatten().cpu().numpy() + np.float32(self._config.shrinkage)
+        self._pace.gradient[-1] = float(outer.decay)
         self._pace.step()
-        self._pace.theta[:-1].clamp_(min=0)
-        self._pace.theta[-1].clamp_(0, 1)
+        np.clip(self._pace.theta[:-1], 0, None, out=self._pace.theta[:-1])
+        self._pace.theta[-1] = min(max(self._pace.theta[-1], 0), 1)
 
 
 class _Judge:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models.listwise import learning
-from models.meta import MetaConfig, Start, Windows, meta_learn, rollout
+from models.meta import MetaConfig, Start, Windows, learning, meta_learn, rollout
 
 P, N = 6, 5
 

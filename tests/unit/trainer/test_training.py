@@ -180,7 +180,7 @@ def test_parameters_that_are_not_finite_are_rejected_and_left_behind() -> None:
     setup = Setup()
     setup.learn(100)
     serving = setup.training.serving
-    setup.training._learner._adam.theta.fill_(float("nan"))
+    setup.training._learner._adam.theta.fill(float("nan"))
     setup.training.take(setup.examples(50))
     candidate = setup.training.candidate("refresh", 5)
     setup.training.decided(candidate)
