@@ -1,4 +1,4 @@
-"""The shared ranker: a small net with a linear skip, as numpy arrays for serving and as a torch module for learning.
+"""The shared ranker: a small net with a linear skip.
 
 score(x) = (skip + d[:F]) . x + (out + d[F:]) . h2(x)      x: standardised features, clipped to +-6
 h1 = leaky(w1 x + b1), h2 = leaky(w2 h1 + b2), leaky slope 0.01
@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
-from torch import nn
-from torch.nn import functional
 
 from models.features import FEATURES, LAYOUT, F
 
 H1, H2 = 32, 16
 LEAK = 0.01
-CLIP = 6.0
 D = F + H2
 """Length of a user's fast weights: the skip's part, then the last hidden layer's."""
 
@@ -145,61 +141,3 @@ def initial_parameters() -> BaseParameters:
         step_sizes=step_sizes,
         decay=0.97,
     )
-
-
-class BaseNet(nn.Module):
-    """The same ranker for torch: what is trained, not the scaler and not the step sizes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.w1 = nn.Parameter(torch.zeros(H1, F))
-        self.b1 = nn.Parameter(torch.zeros(H1))
-        self.w2 = nn.Parameter(torch.zeros(H2, H1))
-        self.b2 = nn.Parameter(torch.zeros(H2))
-        self.out = nn.Parameter(torch.zeros(H2))
-        self.skip = nn.Parameter(torch.zeros(F))
-
-    def hidden(self, x: torch.Tensor) -> torch.Tensor:
-        """Last hidden layer: `[..., F]` standardised features to `[..., H2]`."""
-        first = functional.leaky_relu(functional.linear(x, self.w1, self.b1), LEAK)
-        return functional.leaky_relu(functional.linear(first, self.w2, self.b2), LEAK)
-
-    def forward(self, x: torch.Tensor, delta: torch.Tensor | None = None) -> torch.Tensor:
-        """Score candidates.
-
-        Parameters
-        ----------
-        x : [B, n, F], standardised and clipped.
-        delta : [B, F + H2] fast weights, or None.
-
-        Returns
-        -------
-        [B, n] scores.
-        """
-        last = self.hidden(x)
-        scores = x @ self.skip + last @ self.out
-        if delta is not None:
-            scores = scores + (torch.cat([x, last], dim=-1) @ delta.unsqueeze(-1)).squeeze(-1)
-        return scores
-
-    @classmethod
-    def from_parameters(cls, parameters: BaseParameters) -> BaseNet:
-        """Copy the weights of `parameters`."""
-        net = cls()
-        with torch.no_grad():
-            for name, weight in net.named_parameters():
-                weight.copy_(torch.from_numpy(getattr(parameters, name).copy()))
-        return net
-
-    def to_parameters(
-        self, like: BaseParameters, version: int | None = None, **replaced: Array | float
-    ) -> BaseParameters:
-        """These weights with the scaler, step sizes and decay of `like`, or those in `replaced` by name.
-
-        Its parent is the version of `like`; `version` None keeps version and parent of `like`.
-        """
-        values = {field.name: getattr(like, field.name) for field in fields(like)}
-        values |= {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_parameters()}
-        if version is not None:
-            values |= {"version": version, "parent": like.version}
-        return BaseParameters(**(values | replaced))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base import BaseParameters
+from models.base import LEAK, BaseParameters
 from models.jit import kernel
 
 FIELDS = ("w1", "b1", "w2", "b2", "skip", "out")
@@ -142,7 +142,7 @@ def _layer(x, weights, bias):
         for h in range(before.shape[1]):
             value = before[i, h] + bias[h]
             before[i, h] = value
-            after[i, h] = max(value, np.float32(0.01) * value)
+            after[i, h] = max(value, np.float32(LEAK) * value)
     return before, after
 
 
@@ -173,5 +173,5 @@ def _through(delta, before, bias):
     for i in range(delta.shape[0]):
         for h in range(delta.shape[1]):
             if before[i, h] <= 0:
-                delta[i, h] *= np.float32(0.01)
+                delta[i, h] *= np.float32(LEAK)
             bias[h] += delta[i, h]

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from models.adaptation import NEGATIVES, RunningMoments, adapt, example, seed_of, served
-from models.base import BaseNet, D
+from models.base import D
 from models.features import F
 from models.interaction import EventType, Interaction
 from models.rank import Ranker, softmax
 from models.user_state import UserState
 from schemas.training import dequantise
+from tests.unit.models.reference import BaseNet
 from tests.unit.models.streams import START_MS, random_base
 
 BASE = random_base()
@@ -27,7 +28,7 @@ def test_step_is_the_gradient_of_the_listwise_loss() -> None:
     x, state, row = inputs(), UserState(), 5
     state.fast[:] = np.random.default_rng(4).standard_normal(D).astype(np.float16) * np.float32(0.1)
     delta = torch.from_numpy(state.fast.copy()).requires_grad_()
-    logits = BaseNet.from_parameters(BASE)(torch.from_numpy(x[None]), delta[None])[0]
+    logits = BaseNet(BASE)(torch.from_numpy(x[None]), delta[None])[0]
     (-torch.log_softmax(logits, 0)[row]).backward()
     assert delta.grad is not None
     expected = BASE.decay * state.fast - BASE.step_sizes[EventType.PURCHASE] * delta.grad.numpy()
