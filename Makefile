@@ -49,7 +49,7 @@ lint: $(STAMP)  ## style, types, import layers, generated files
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/python -m streamproc.configuration_page --check
 
-bench: $(STAMP)  ## measure the worker, without a broker and on a real Kafka (BENCH_ARGS, try --help)
+bench: $(STAMP)  ## measure speed beside other systems, on a real Kafka (BENCH_ARGS, try --help)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 docs: $(STAMP)  ## write the generated files again

@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
+import doctest
+import time
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
-from benchmarks import processor
-from benchmarks.world import messages
+from benchmarks import clicks, components, job, latency, machine, ratios, shop
+from benchmarks.job import Job, Meter
+from benchmarks.shop import Shop, history, message
+from schemas.knowledge import ItemStatsDelta
+from schemas.record import decode
 
 
-def test_messages_are_the_same_each_time() -> None:
-    assert messages(50, users=10, items=150) == messages(50, users=10, items=150)
+@pytest.mark.parametrize("module", [clicks, job, latency, machine, ratios, shop])
+def test_examples_hold(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+def test_the_shop_is_the_same_each_time_and_goes_on_after_its_history() -> None:
+    source = Shop(50, 200)
+    events = list(islice(source.events(), 1_200))
+    assert list(islice(source.events(), 1_200)) == events
+    assert len({event.timestamp_ms for event in events}) == len(events)  # answers are told apart by it
+    stream = source.events()
+    deltas = [decode(ItemStatsDelta, value, max_bytes=1_000_000) for value in history(stream, 700)]
+    assert [i.item_id for delta in deltas for i in delta.interactions] == [event.item_id for event in events[:700]]
+    assert next(stream) == events[700]
+
+
+def test_a_file_takes_the_place_of_the_simulated_shop(tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text("timestamp_ms,user_id,item_id,event_type\n1700000000000,u1,i1,purchase\n")
+    (event,) = Shop(1, 100, file).events()
+    assert message(event)[:2] == ("purchases", b"u1")
+    assert list(Shop(1, 100, file).catalogue()) == []
+
+
+@pytest.mark.parametrize("seconds", [60.0, 0.05])
+def test_a_meter_stops_with_the_records_or_with_the_time(seconds: float) -> None:
+    meter = Meter(Job("parse", "memory", "", "", "", "", "", 4, "", 1_000, seconds, -1))
+    assert not meter.add(50)
+    assert not meter.add(50)  # the clock starts: a tenth was for warming up
+    assert not meter.add(800)
+    time.sleep(0.06)
+    assert meter.add(1) == (seconds < 60)
+    assert meter.add(99)
 
 
 @pytest.mark.slow
-def test_processor_measures_every_event_after_the_warm_up() -> None:
-    figures = processor.run(events=1_000, users=50, items=200, batch=20)
-    assert 900 <= figures["events"] <= 1_000
-    assert 0 < figures["recommendations"] <= figures["events"]
-    assert figures["seconds_per_event"] * figures["events_per_second"] == pytest.approx(1.0)
-    assert 0 < figures["hit_rate_at_20"] < 1
-    assert figures["state_bytes_p50"] <= figures["state_bytes_p99"] < 2_000
+def test_components_measure_every_event_after_the_warm_up() -> None:
+    row = components.run(Shop(50, 200), known=500, events=1_000)
+    assert 700 <= row["events"] <= 1_300
+    parts = row["us_per_event"]
+    assert sum(parts.values()) == pytest.approx(1_000 * row["cpu_seconds_per_1k"])
+    assert {"decode", "state", "retrieve", "rank", "adapt", "encode"} <= set(parts)

@@ -1,0 +1,164 @@
+"""Milliseconds from sending an event to having its answer, for readers who wait for commits and who do not."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+_PATIENCE_SECONDS = 10.0
+_REST_SECONDS = 0.03  # between lone events: long enough for everything to be idle again
+_TICK_SECONDS = 0.001
+
+Percentiles = dict[str, float]
+
+
+class Sent(NamedTuple):
+    """An event for a user; `order` grows from one event to the next, and is found again in the answer."""
+
+    topic: str
+    user: bytes
+    value: bytes
+    order: int
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """Where answers come, and what they answer.
+
+    Attributes
+    ----------
+    bootstrap, topic, partitions
+        Of the answers.
+    order_of
+        From an answer's value to the `order` of the latest event that it answers.
+    """
+
+    bootstrap: str
+    topic: str
+    partitions: int
+    order_of: Callable[[bytes], int]
+
+
+class _Reader:
+    """Reads answers in a thread and notes when each came."""
+
+    def __init__(self, dialogue: Dialogue, isolation: str) -> None:
+        self.arrivals: queue.SimpleQueue[tuple[bytes, bytes, float]] = queue.SimpleQueue()
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": dialogue.bootstrap,
+                "group.id": "bench-latency",  # required, though nothing is subscribed or committed
+                "isolation.level": isolation,
+                "fetch.wait.max.ms": 100,
+                "enable.auto.commit": False,
+            }
+        )
+        places = [TopicPartition(dialogue.topic, partition) for partition in range(dialogue.partitions)]
+        for place in places:
+            place.offset = self._consumer.get_watermark_offsets(place, timeout=_PATIENCE_SECONDS)[1]
+        self._consumer.assign(places)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            message = self._consumer.poll(0.1)
+            if message is not None and not message.error():
+                self.arrivals.put((message.key(), message.value(), time.perf_counter()))
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._consumer.close()
+
+
+@contextmanager
+def _readers(dialogue: Dialogue) -> Iterator[dict[str, _Reader]]:
+    readers = {level: _Reader(dialogue, f"read_{level}") for level in ("uncommitted", "committed")}
+    try:
+        time.sleep(1)  # the first fetches are under way
+        yield readers
+    finally:
+        for reader in readers.values():
+            reader.close()
+
+
+def lone(dialogue: Dialogue, events: Sequence[Sent]) -> dict[str, Percentiles]:
+    """Send one event after the other, each when the one before is answered and all is quiet."""
+    producer = _producer(dialogue)
+    took: dict[str, list[float]] = {"uncommitted": [], "committed": []}
+    with _readers(dialogue) as readers:
+        for event in events:
+            began = time.perf_counter()
+            producer.produce(event.topic, event.value, event.user)
+            producer.flush()
+            for level, reader in readers.items():
+                took[level].append(_await(reader, event, dialogue) - began)
+            time.sleep(_REST_SECONDS)
+    return {level: percentiles(seconds) for level, seconds in took.items()}
+
+
+def _await(reader: _Reader, event: Sent, dialogue: Dialogue) -> float:
+    while True:
+        try:
+            user, value, at = reader.arrivals.get(timeout=_PATIENCE_SECONDS)
+        except queue.Empty:
+            raise RuntimeError(f"no answer within {_PATIENCE_SECONDS:.0f} s") from None
+        if user == event.user and dialogue.order_of(value) == event.order:
+            return at
+
+
+def under_load(dialogue: Dialogue, events: Sequence[Sent], per_second: float) -> dict[str, Percentiles]:
+    """Send at a constant rate, whatever comes back; the clock of an event starts when it is due.
+
+    A user's answer counts for all the events of that user up to the one that it answers.
+    """
+    producer = _producer(dialogue)
+    due: dict[bytes, deque[tuple[int, float]]] = defaultdict(deque)
+    with _readers(dialogue) as readers:
+        began = time.perf_counter()
+        for number, event in enumerate(events):
+            at = began + number / per_second
+            while time.perf_counter() < at:
+                producer.poll(0)
+                time.sleep(_TICK_SECONDS)
+            producer.produce(event.topic, event.value, event.user)
+            due[event.user].append((event.order, at))
+        producer.flush()
+        time.sleep(2)  # the last answers
+    found = {}
+    for level, reader in readers.items():
+        waiting = {user: deque(entries) for user, entries in due.items()}
+        took: list[float] = []
+        while not reader.arrivals.empty():
+            user, value, at = reader.arrivals.get()
+            entries = waiting.get(user)
+            while entries and entries[0][0] <= dialogue.order_of(value):
+                took.append(at - entries.popleft()[1])
+        # Who has no answer yet has waited at least until now: left out, an overload would look fast.
+        took += [time.perf_counter() - at for entries in waiting.values() for _, at in entries]
+        found[level] = percentiles(took)
+    return found
+
+
+def _producer(dialogue: Dialogue) -> Producer:
+    return Producer({"bootstrap.servers": dialogue.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
+
+
+def percentiles(seconds: Sequence[float]) -> Percentiles:
+    """Return milliseconds.
+
+    >>> percentiles([0.001 * n for n in range(1, 101)])
+    {'p50_ms': 51.0, 'p99_ms': 100.0}
+    """
+    ordered = sorted(seconds)
+    return {f"p{p}_ms": round(1000 * ordered[len(ordered) * p // 100], 3) for p in (50, 99)}

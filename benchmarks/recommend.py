@@ -1,0 +1,196 @@
+"""The whole job: a worker process on a real Kafka, exactly once, from events on the topics to recommendations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from benchmarks import latency
+from benchmarks.machine import Cores, Usage, usage
+from benchmarks.shop import Shop, history, message
+from streamproc import topics
+from streamproc.files import FileEvent
+from streamproc.settings import PREFIX, Settings
+
+Row = dict[str, Any]
+
+_EVENT_TOPICS = ("clicks", "purchases")
+_PATIENCE_SECONDS = 600.0
+_PROBE_EVENTS = 2_000  # tell how many events fill the time of a measurement
+_LONE_EVENTS = 100
+
+
+class Bench:
+    """An application on the broker, its workers, and a stream that is sent piece by piece.
+
+    Parameters
+    ----------
+    known
+        Events that item knowledge holds when the workers start.
+    """
+
+    def __init__(self, bootstrap: str, name: str, cores: Cores, shop: Shop, known: int, folder: Path) -> None:
+        self.settings = Settings(
+            bootstrap_servers=bootstrap, application_id=name, topic_prefix=f"{name}.", data_dir=folder
+        )
+        topics.create(self.settings)
+        self._cores = cores
+        self._stream = shop.events()
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "linger.ms": 5,
+                "partitioner": "murmur2_random",
+                "queue.buffering.max.messages": 1_000_000,
+            }
+        )
+        self._sent = 0
+        for key, value in shop.catalogue():
+            self._produce("items", key, value, None)
+        for value in history(self._stream, known):
+            self._producer.produce(self.settings.topic("item-stats"), value, partition=0)
+        self._flush()
+
+    @contextlib.contextmanager
+    def workers(self, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Run workers, each on a core of its own as far as there are any."""
+        running: list[subprocess.Popen[bytes]] = []
+        changes = {"worker_http_port": 0, "log_level": "WARNING"}
+        values = self.settings.model_dump(mode="json", exclude_none=True, exclude={"worker_id"}) | changes
+        environ = {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
+        try:
+            for number in range(count):
+                command = [sys.executable, "-m", "benchmarks.on_core", str(self._cores.of(number)), "worker"]
+                running.append(subprocess.Popen(command, env=os.environ | environ))
+            yield running
+        finally:
+            for worker in running:
+                worker.terminate()
+            for worker in running:
+                worker.wait()
+
+    def take(self, count: int) -> list[FileEvent]:
+        """Take the next events off the stream."""
+        return list(islice(self._stream, count))
+
+    def send(self, events: Sequence[FileEvent]) -> None:
+        """Send events as fast as the broker takes them."""
+        for event in events:
+            topic, key, value, timestamp_ms = message(event)
+            self._produce(topic, key, value, timestamp_ms)
+        self._sent += len(events)
+        self._flush()
+
+    def note_sent(self, count: int) -> None:
+        """Somebody else has sent so many events."""
+        self._sent += count
+
+    def drain(self, workers: Sequence[subprocess.Popen[bytes]]) -> None:
+        """Return when the group's committed offsets on the event topics add up to what was sent.
+
+        Raises
+        ------
+        RuntimeError
+            If a worker ends, or they do not commit everything in time.
+        """
+        # A consumer that never joins: librdkafka's admin client crashes when asked for a group that is being set up.
+        group = Consumer(
+            {"bootstrap.servers": self.settings.bootstrap_servers, "group.id": self.settings.application_id}
+        )
+        names = [self.settings.topic(role) for role in _EVENT_TOPICS]
+        asked = [TopicPartition(name, partition) for name in names for partition in range(self.settings.partitions)]
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            # These topics are written without transactions, whose markers take offsets: so here offsets count events.
+            with contextlib.suppress(KafkaException):
+                if sum(max(0, each.offset) for each in group.committed(asked, timeout=5.0)) >= self._sent:
+                    group.close()
+                    return
+            for worker in workers:
+                if worker.poll() is not None:
+                    raise RuntimeError(f"a worker ended with exit code {worker.returncode}")
+            time.sleep(0.02)
+        raise RuntimeError(f"not all events were committed within {_PATIENCE_SECONDS:.0f} s")
+
+    def dialogue(self) -> latency.Dialogue:
+        """Return where recommendations come."""
+        settings = self.settings
+        return latency.Dialogue(
+            settings.bootstrap_servers,
+            settings.topic("recommendations"),
+            settings.partitions,
+            lambda value: int(orjson.loads(value)["timestamp_ms"]),
+        )
+
+    def as_sent(self, events: Sequence[FileEvent]) -> list[latency.Sent]:
+        """Return events as the latency measurement sends them."""
+        sent = []
+        for event in events:
+            topic, key, value, timestamp_ms = message(event)
+            sent.append(latency.Sent(self.settings.topic(topic), key, value, timestamp_ms))
+        return sent
+
+    def _produce(self, topic: str, key: bytes, value: bytes, timestamp_ms: int | None) -> None:
+        more = {} if timestamp_ms is None else {"timestamp": timestamp_ms}
+        self._producer.produce(self.settings.topic(topic), value, key, **more)
+        self._producer.poll(0)
+
+    def _flush(self) -> None:
+        if left := self._producer.flush(60):
+            raise RuntimeError(f"{left} records were not acknowledged")
+
+
+def throughput(bench: Bench, workers: Sequence[subprocess.Popen[bytes]], seconds: float) -> Row:
+    """Send as many events at once as take about `seconds`, and return a row when all are committed."""
+    bench.send(bench.take(_PROBE_EVENTS))
+    bench.drain(workers)  # compiled, caught up, tables grown
+    began = time.perf_counter()
+    bench.send(bench.take(_PROBE_EVENTS))
+    bench.drain(workers)
+    events = max(_PROBE_EVENTS, int(seconds * _PROBE_EVENTS / (time.perf_counter() - began)))
+    backlog = bench.take(events)
+    before, began = usage(workers), time.perf_counter()
+    bench.send(backlog)
+    bench.drain(workers)
+    return _row("recommend", len(backlog), time.perf_counter() - began, before, usage(workers))
+
+
+def latencies(bench: Bench, workers: Sequence[subprocess.Popen[bytes]], capacity: float, seconds: float) -> list[Row]:
+    """Return rows for a lone event, and at half and four fifths of the capacity (events per second)."""
+    rows = []
+    for workload, share in (("recommend-lone", 0.0), ("recommend-load-50", 0.5), ("recommend-load-80", 0.8)):
+        events = bench.take(int(capacity * share * seconds) if share else _LONE_EVENTS)
+        sent = bench.as_sent(events)
+        before, began = usage(workers), time.perf_counter()
+        if share:
+            found = latency.under_load(bench.dialogue(), sent, capacity * share)
+        else:
+            found = latency.lone(bench.dialogue(), sent)
+        row = _row(workload, len(events), time.perf_counter() - began, before, usage(workers))
+        rows.append(row | found)
+        bench.note_sent(len(events))
+        bench.drain(workers)
+    return rows
+
+
+def _row(workload: str, events: int, seconds: float, before: Usage, after: Usage) -> Row:
+    return {
+        "system": "streamproc",
+        "workload": workload,
+        "events_per_second": events / seconds,
+        "cpu_seconds_per_1k": 1000 * (after.cpu_seconds - before.cpu_seconds) / events,
+        "rss_mb": after.rss_mb,
+        "store": "memory",
+        "guarantee": "exactly once",
+        "events": events,
+    }
