@@ -165,9 +165,7 @@ class RunningMoments:
     def add(self, raw: Floats) -> None:
         """Add rows `[n, F]`."""
         self._count += len(raw)
-        wide = raw.astype(np.float64)
-        self._sum += wide.sum(axis=0)
-        self._squares += np.einsum("nf,nf->f", wide, wide)
+        add_moments(raw, self._sum, self._squares)
 
     def take(self) -> Moments | None:
         """The moments, which start anew; None where there are none."""
@@ -179,3 +177,13 @@ class RunningMoments:
         self._sum[:] = 0
         self._squares[:] = 0
         return moments
+
+
+@kernel
+def add_moments(raw, total, squares):
+    """Add the columns' sums, and those of their squares, in float64."""
+    for i in range(len(raw)):
+        for f in range(raw.shape[1]):
+            value = np.float64(raw[i, f])
+            total[f] += value
+            squares[f] += value * value

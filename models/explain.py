@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from models.base import LEAK, BaseParameters
 from models.features import FEATURES, F
+from models.jit import kernel
 
 Floats = NDArray[np.float32]
 
 NAMED = 3
 _TRIED = 6  # strongest contributions, of which those named are chosen
 _ABOUT_THE_MOMENT = {"session_length", "gap", "user_events", "user_repeats", "last_bought", "catalogue", "sources"}
+_NAMES = [feature.name for feature in FEATURES]
 _TELLING = np.array([feature.name not in _ABOUT_THE_MOMENT for feature in FEATURES])
 
 
@@ -41,15 +43,8 @@ def attributions(base: BaseParameters, x: Floats, fast: Floats | None = None) ->
     >>> bool(abs(parts.sum() + level[0] - base.skip.sum()) < 1e-4)
     True
     """
-    skip, out = _head(base, fast)
-    before = x @ base.w1.T + base.b1
-    first = np.where(before > 0, np.float32(1), np.float32(LEAK))
-    last = (first * before) @ base.w2.T + base.b2
-    through_last = np.where(last > 0, np.float32(1), np.float32(LEAK)) * out
-    through_first = (through_last @ base.w2) * first
-    gradient = skip + through_first @ base.w1
-    contributions = (gradient * x).astype(np.float32)
-    level = (through_last @ base.b2 + through_first @ base.b1).astype(np.float32)
+    contributions, level = np.empty_like(x), np.empty(len(x), np.float32)
+    _attribute(x, base.w1, base.b1, base.w2, base.b2, *_head(base, fast), contributions, level)
     return contributions, level
 
 
@@ -65,11 +60,8 @@ def losses(base: BaseParameters, x: Floats, features: NDArray[np.int64], fast: F
     -------
     Array [n, m].
     """
-    skip, out = _head(base, fast)
-    before = x @ base.w1.T + base.b1
-    value = np.take_along_axis(x, features, axis=1)
-    without = before[:, None] - value[:, :, None] * base.w1.T[features]
-    lost: Floats = value * skip[features] + (_last(base, before) @ out)[:, None] - _last(base, without) @ out
+    lost = np.empty(features.shape, np.float32)
+    _lose(x, features, base.w1, base.b1, base.w2, base.b2, *_head(base, fast), lost)
     return lost
 
 
@@ -80,13 +72,14 @@ def reasons(base: BaseParameters, x: Floats, fast: Floats | None = None) -> list
     are never named.
     """
     contributions, _ = attributions(base, x, fast)
-    telling = np.where(_TELLING & (contributions > 0), contributions, 0)
-    strongest = np.argsort(-telling, axis=1, kind="stable")[:, :_TRIED]
-    order = np.argsort(-losses(base, x, strongest, fast), axis=1, kind="stable")
-    named = np.take_along_axis(strongest, order, axis=1)
+    strongest = np.empty((len(x), _TRIED), np.int64)
+    _choose(contributions, _TELLING, strongest)
+    lost = losses(base, x, np.maximum(strongest, 0), fast)
+    named, shares = np.empty((len(x), NAMED), np.int64), np.empty((len(x), NAMED), np.float32)
+    _order(contributions, strongest, lost, named, shares)
     return [
-        tuple((FEATURES[f].name, float(row[f])) for f in features.tolist() if row[f] > 0)[:NAMED]
-        for row, features in zip(telling, named, strict=True)
+        tuple((_NAMES[f], share) for f, share in zip(features, row, strict=True) if f >= 0)
+        for features, row in zip(named.tolist(), shares.tolist(), strict=True)
     ]
 
 
@@ -95,8 +88,113 @@ def _head(base: BaseParameters, fast: Floats | None) -> tuple[Floats, Floats]:
     return (base.skip, base.out) if fast is None else (base.skip + fast[:F], base.out + fast[F:])
 
 
-def _last(base: BaseParameters, before: Floats) -> Floats:
-    """Last hidden layer, of the first one's inputs."""
-    last = np.maximum(before, LEAK * before) @ base.w2.T + base.b2
-    hidden: Floats = np.maximum(last, LEAK * last)
-    return hidden
+@kernel
+def _attribute(x, w1, b1, w2, b2, skip, out, contributions, level):
+    """Fill both, a row at a time: forward, then the gradient back through the active pieces."""
+    n, features = x.shape
+    first = np.empty(len(b1), np.float32)
+    back = np.empty(len(b1), np.float32)
+    gradient = np.empty(features, np.float32)
+    for i in range(n):
+        for h in range(len(b1)):
+            value = b1[h]
+            for f in range(features):
+                value += w1[h, f] * x[i, f]
+            first[h] = value
+            back[h] = 0
+        base = np.float32(0)
+        for j in range(len(b2)):
+            value = b2[j]
+            for h in range(len(b1)):
+                value += w2[j, h] * _leaky(first[h])
+            through = _slope(value) * out[j]
+            base += through * b2[j]
+            for h in range(len(b1)):
+                back[h] += through * w2[j, h]
+        gradient[:] = skip
+        for h in range(len(b1)):
+            through = back[h] * _slope(first[h])
+            base += through * b1[h]
+            for f in range(features):
+                gradient[f] += through * w1[h, f]
+        for f in range(features):
+            contributions[i, f] = gradient[f] * x[i, f]
+        level[i] = base
+
+
+@kernel
+def _lose(x, tried, w1, b1, w2, b2, skip, out, lost):
+    """Fill `lost`: the score of the net as it is, less that without one feature."""
+    first = np.empty(len(b1), np.float32)
+    without = np.empty(len(b1), np.float32)
+    for i in range(len(x)):
+        for h in range(len(b1)):
+            value = b1[h]
+            for f in range(x.shape[1]):
+                value += w1[h, f] * x[i, f]
+            first[h] = value
+        whole = _net(first, w2, b2, out)
+        for m in range(tried.shape[1]):
+            f = tried[i, m]
+            for h in range(len(b1)):
+                without[h] = first[h] - w1[h, f] * x[i, f]
+            lost[i, m] = x[i, f] * skip[f] + whole - _net(without, w2, b2, out)
+
+
+@kernel
+def _choose(contributions, telling, strongest):
+    """The features with the highest positive contributions of each row, best first, -1 beyond them."""
+    strongest[:] = -1
+    for i in range(len(contributions)):
+        row = strongest[i]
+        for f in range(contributions.shape[1]):
+            value = contributions[i, f]
+            if value <= 0 or not telling[f]:
+                continue
+            at = len(row) - 1
+            if row[at] >= 0 and contributions[i, row[at]] >= value:
+                continue
+            while at > 0 and (row[at - 1] < 0 or contributions[i, row[at - 1]] < value):
+                row[at] = row[at - 1]
+                at -= 1
+            row[at] = f
+
+
+@kernel
+def _order(contributions, strongest, lost, named, shares):
+    """Those of the strongest without which the score would fall most, best first, -1 beyond them; earlier on a tie."""
+    named[:] = -1
+    shares[:] = 0
+    for i in range(len(strongest)):
+        for place in range(named.shape[1]):
+            best = -1
+            for m in range(strongest.shape[1]):
+                if strongest[i, m] >= 0 and (best < 0 or lost[i, m] > lost[i, best]):
+                    best = m
+            if best < 0:
+                break
+            named[i, place] = strongest[i, best]
+            shares[i, place] = contributions[i, strongest[i, best]]
+            strongest[i, best] = -1
+
+
+@kernel
+def _net(first, w2, b2, out):
+    """What the net adds to the skip, of the first layer's inputs."""
+    score = np.float32(0)
+    for j in range(len(b2)):
+        value = b2[j]
+        for h in range(len(first)):
+            value += w2[j, h] * _leaky(first[h])
+        score += _leaky(value) * out[j]
+    return score
+
+
+@kernel
+def _leaky(value):
+    return max(value, np.float32(LEAK) * value)
+
+
+@kernel
+def _slope(value):
+    return np.float32(1) if value > 0 else np.float32(LEAK)

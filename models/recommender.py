@@ -161,11 +161,12 @@ class Recommender:
     ) -> Placed:
         """The list that keeps to the rules."""
         knowledge, rules = self.knowledge, self.config.rules
+        vector = knowledge.content.vector
         return arrange(
             scores,
             self._allowed(state, slots, left_out),
             knowledge.items.category[slots],
-            knowledge.content.vector[slots],
+            vector[slots] if rules.diversity else vector[:0],
             k,
             rules,
             int(spread(np.uint64(state.user ^ now_ms))),

@@ -63,7 +63,8 @@ def arrange(
     Parameters
     ----------
     scores : [n]; allowed : [n], candidates that no filter keeps out.
-    category : [n], 0 is unknown and not capped; vector : [n, d] unit content vectors, zero is unknown.
+    category : [n], 0 is unknown and not capped; vector : [n, d] unit content vectors, zero is unknown;
+        without diversity they are not looked at.
     seed : of the exploration.
 
     Examples
