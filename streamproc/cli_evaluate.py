@@ -25,6 +25,12 @@ from streamproc.settings import Settings
     help="Write the list that stood before each row.",
 )
 @click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write a page with curves, splits and intervals here.",
+)
+@click.option(
     "--baselines",
     default="all",
     metavar="NAMES",
@@ -42,6 +48,7 @@ from streamproc.settings import Settings
     metavar="N",
     help="Examples between versions; 1 serves what was learned at once.  [default: the setting publish_every]",
 )
+@click.option("--splice", is_flag=True, help="Change the world at half of the rows: items trade places.")
 @with_settings
 def evaluate(
     *,
@@ -51,9 +58,11 @@ def evaluate(
     k: int | None,
     summary: Path | None,
     dump: Path | None,
+    report: Path | None,
     baselines: str,
     arms: str,
     publish_every: int | None,
+    splice: bool,
 ) -> None:
     """Measure recommendations on event files, without Kafka.
 
@@ -66,7 +75,7 @@ def evaluate(
 
     if dump and len(files) > 1:
         raise click.UsageError("--dump takes the lists of one FILE")
-    for path in filter(None, (summary, dump)):
+    for path in filter(None, (summary, dump, report)):
         if not path.absolute().parent.is_dir():
             raise FileError(f"cannot write {path}: no such folder")
     counts = [count_rows(path) for path in files]
@@ -79,6 +88,8 @@ def evaluate(
     from streamproc.files import read_events
     from streamproc.recommending import warm_up
 
+    if report:
+        from streamproc.evaluation_page import write_page  # a missing extra is told before the work
     compared = {
         "baselines": names_of(baselines, list(BASELINES), "--baselines", popularity=POPULARITY),
         "arms": names_of(arms, list(ARMS), "--arms"),
@@ -93,9 +104,20 @@ def evaluate(
             Dump(dump) if dump else nullcontext() as lists,
         ):
             results.append(
-                evaluate_file(settings, path, k=k or settings.k, limit=limit, dump=lists, on_row=bar.update, **compared)
+                evaluate_file(
+                    settings,
+                    path,
+                    k=k or settings.k,
+                    limit=limit,
+                    splice=splice,
+                    dump=lists,
+                    on_row=bar.update,
+                    **compared,
+                )
             )
     click.echo(table(results))
+    if report:
+        write_page(report, results)
     if summary:
         content = results[0] if len(results) == 1 else {"files": results}
         try:

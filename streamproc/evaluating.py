@@ -1,9 +1,9 @@
 """Evaluation of event files: the recommender and the trainer in one process, without Kafka, deterministic."""
 
 import itertools
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,9 +18,10 @@ from models.interaction import EventType, Interaction, hash_id
 from models.learner import BaseLearner, LearnerConfig
 from models.recommender import Recommender
 from streamproc.dump import Dump
-from streamproc.files import FileEvent, count_rows, read_events
+from streamproc.files import FileEvent, read_events
 from streamproc.recommending import recommender_config
 from streamproc.settings import Settings
+from streamproc.splicing import around, spliced
 
 _TYPES = {"click": EventType.CLICK, "cart": EventType.CART, "purchase": EventType.PURCHASE}
 
@@ -49,6 +50,7 @@ def evaluate_file(
     limit: int | None = None,
     arms: Sequence[str] = (),
     baselines: Sequence[str] | None = None,
+    splice: bool = False,
     dump: Dump | None = None,
     on_row: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def evaluate_file(
     ----------
     arms : names among `models.evaluation.arms.ARMS`.
     baselines : names among `models.baselines.BASELINES`; None: all of them.
+    splice : change the world at half of the rows (see `streamproc.splicing`).
 
     Raises
     ------
@@ -69,8 +72,16 @@ def evaluate_file(
     torch.set_num_threads(1)  # sums in another order would give other last digits
     waiting: deque[str] = deque()
 
+    events: Iterable[FileEvent] = itertools.islice(read_events(path), limit)
+    windows, count = {}, 0
+    if splice or arms:  # they need to know how many rows there are
+        whole = list(events)
+        count = len(whole)
+        events = spliced(whole) if splice else whole
+        windows = around(count // 2, count) if splice else {}
+
     def rows() -> Iterator[Interaction]:
-        for event in itertools.islice(read_events(path), limit):
+        for event in events:
             waiting.append(event.user_id)
             yield interaction(event)
 
@@ -83,12 +94,12 @@ def evaluate_file(
     base = initial_parameters()
     config = LearnerConfig(publish_every=settings.publish_every, seed=settings.shuffle_seed)
 
-    def learner() -> BaseLearner:
-        return BaseLearner(base, config)
+    def learner(every_event: bool = False) -> BaseLearner:
+        own = replace(config, publish_every=1, average_events=config.fresh) if every_event else config
+        return BaseLearner(base, own)
 
     recommender = Recommender(base, recommender_config(settings))
-    count = min(limit or sys.maxsize, count_rows(path)) if arms else 0
     rivals = standard_baselines(BASELINES if baselines is None else baselines)
     began = perf_counter()
     report = evaluate(rows(), recommender, learner(), k, on_list, rivals, make_arms(arms, recommender, learner, count))
-    return {"file": path.name, **summary(report), "wall_seconds": perf_counter() - began}
+    return {"file": path.name, **summary(report, windows), "wall_seconds": perf_counter() - began}

@@ -29,6 +29,7 @@ class ArmConfig:
     versions : whose base versions it serves: those of a learner of its own, those of the recommender under test, the
         latter's but none after the freeze, or the first one for ever.
     meta : whether its own learner makes meta-updates.
+    every_event : whether its own learner publishes, without averaging, after every event.
     """
 
     words: str
@@ -36,6 +37,7 @@ class ArmConfig:
     fast_weights: bool = True
     versions: Literal["own", "served", "frozen", "first"] = "own"
     meta: bool = True
+    every_event: bool = False
 
 
 ARMS: dict[str, ArmConfig] = {
@@ -55,6 +57,7 @@ ARMS: dict[str, ArmConfig] = {
         meta=False,
     ),
     "no_meta_update": ArmConfig("fast weights over plain refreshes of its own, no meta-updates", meta=False),
+    "every_event": ArmConfig("a learner that serves its own parameters after every event", every_event=True),
     "frozen": ArmConfig("the versions served until 30 % of the rows, then no new one", versions="frozen"),
     "unadapted": ArmConfig("the hand-set version 0 for ever, no fast weights", fast_weights=False, versions="first"),
 }
@@ -70,18 +73,21 @@ class SharingArm:
     Parameters
     ----------
     served : the recommender under test.
-    learner : makes a fresh learner; called where the arm has versions of its own.
+    learner : makes a fresh learner; called, with whether it publishes after every event, where the arm has versions of
+        its own.
     freeze_at : row from which the arm `frozen` keeps its version.
     """
 
-    def __init__(self, config: ArmConfig, served: Recommender, learner: Callable[[], Learner], freeze_at: int) -> None:
+    def __init__(
+        self, config: ArmConfig, served: Recommender, learner: Callable[[bool], Learner], freeze_at: int
+    ) -> None:
         self._config = config
         self._served = served
         self._recommender = Recommender(
             served.base, replace(served.config, fast_weights=config.fast_weights), served.knowledge
         )
         own = config.versions == "own"
-        self._trainer = InlineTrainer(self._recommender, learner(), config.meta) if own else None
+        self._trainer = InlineTrainer(self._recommender, learner(config.every_event), config.meta) if own else None
         self._follow_until = {"served": math.inf, "frozen": freeze_at}.get(config.versions, 0)
         self._row = 0
         self._states: dict[int, UserState] = {}
@@ -111,7 +117,7 @@ class SharingArm:
 
 
 def make_arms(
-    names: Sequence[str], served: Recommender, learner: Callable[[], Learner], rows: int
+    names: Sequence[str], served: Recommender, learner: Callable[[bool], Learner], rows: int
 ) -> dict[str, SharingArm]:
     """Arms by name, for a stream of about so many rows."""
     return {name: SharingArm(ARMS[name], served, learner, int(FROZEN_AFTER * rows)) for name in names}

@@ -23,17 +23,26 @@ DEPTHS = (1, 5, 10, 20)
 AGES = {"1": (0, 0), "2": (1, 1), "3-10": (2, 9), "11-100": (10, 99), "101-": (100, 2**62)}
 """Which event of the user it is, and how many came before."""
 
+POINTS = 60
+"""Of a curve over the rows."""
+
 _METRICS = {"hr": hits, "mrr": reciprocal_ranks}
 
 
-def summary(report: Report) -> Figures:
+def summary(report: Report, windows: Mapping[str, tuple[int, int]] | None = None) -> Figures:
     """All figures of an evaluation, over the scored rows, as plain numbers, lists and dictionaries.
 
     Intervals are 95 % (see `BlockBootstrap`); None where there is nothing to tell.
+
+    Parameters
+    ----------
+    windows : first row and the one after the last, of parts to tell apart by name.
     """
     count = len(report.model.ranks)
     scored = count - report.start
     splits = _splits(report)
+    rows = np.arange(report.start, count)
+    splits["window"] = {name: (rows >= first) & (rows < end) for name, (first, end) in (windows or {}).items()}
     bootstrap = BlockBootstrap(scored) if scored else None
     ours = _figures(report, report.model, splits, bootstrap)
 
@@ -47,6 +56,7 @@ def summary(report: Report) -> Figures:
     return {
         **ours,
         "k": report.k,
+        "curve_rows": [int(part[-1]) + 1 for part in _parts_of(np.arange(count))],
         "recall": _mean(numbers(report.rows.recalled, report.start)),
         "retrievers": _retrievers(report),
         "trainer_seconds_per_event": _mean(np.array(report.rows.trainer_seconds)[report.start :]),
@@ -89,11 +99,20 @@ def _figures(
             split: {part: {"rows": int(where.sum())} | _scores(ranks[where], k) for part, where in parts.items()}
             for split, parts in splits.items()
         },
+        "curve": {
+            name: [float(metric(part, k).mean()) for part in _parts_of(numbers(trace.ranks))]
+            for name, metric in _METRICS.items()
+        },
         "intervals": {
             name: interval(bootstrap.means(metric(ranks, k))) if bootstrap else None
             for name, metric in _METRICS.items()
         },
     }
+
+
+def _parts_of(values: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """All rows, the warm-up included, in at most `POINTS` parts."""
+    return [part for part in np.array_split(values, POINTS) if len(part)]
 
 
 def _scores(ranks: NDArray[np.int64], k: int) -> dict[str, float]:
@@ -105,11 +124,12 @@ def _scores(ranks: NDArray[np.int64], k: int) -> dict[str, float]:
 def _gains(
     report: Report, trace: Trace, splits: Mapping[str, Mapping[str, Mask]], bootstrap: BlockBootstrap
 ) -> Figures:
-    """What the recommender gains over another on the same rows: in all, by the user's age and in both halves."""
+    """What the recommender gains over another on the same rows, in all and in parts of them."""
     ranks, theirs = numbers(report.model.ranks, report.start), numbers(trace.ranks, report.start)
     wheres = {"all": np.ones(len(ranks), np.bool_)}
     wheres |= {f"user_age {age}": where for age, where in splits["user_age"].items()}
     wheres |= {f"{half} half": where for half, where in splits["half"].items()}
+    wheres |= splits["window"]
     return {
         name: {
             part: compared(bootstrap, metric(ranks, report.k), metric(theirs, report.k), where)

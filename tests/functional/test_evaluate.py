@@ -1,8 +1,10 @@
 """`streamproc evaluate`: the promised files, the same bytes every time, and nothing known of the future."""
 
+import csv
 import gzip
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,85 @@ def test_an_empty_file_of_events_has_zero_scores(tmp_path: Path) -> None:
     result = evaluate(path, "--summary", tmp_path / "s.json")
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "s.json").read_text())["rows"] == 0
+
+
+def dumped(shop: Path, *arguments: object) -> list[list[str]]:
+    dump = shop.with_suffix(".jsonl.gz")
+    result = evaluate(shop, "--baselines", "none", "--dump", dump, *arguments)
+    assert result.exit_code == 0, result.output
+    return [json.loads(line)["items"] for line in gzip.decompress(dump.read_bytes()).splitlines()]
+
+
+def test_another_future_changes_nothing_before_it(shop: Path, tmp_path: Path) -> None:
+    """Items, users, kinds, prices and order of the last rows are shuffled: all that a leak could carry back."""
+    header, *rows = csv.reader(shop.read_text(encoding="utf-8").splitlines())
+    kept, later = rows[:250], rows[250:]
+    columns = [list(column) for column in zip(*later, strict=True)]
+    for column in columns[1:]:
+        random.Random(5).shuffle(column)
+    columns[2].reverse()
+    other = tmp_path / "other.csv"
+    with other.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *kept, *zip(*columns, strict=True)])
+    lists, lists_of_other = dumped(shop), dumped(other)
+    assert lists[:251] == lists_of_other[:251]
+    assert lists[251:] != lists_of_other[251:]
+
+
+def test_arms_and_baselines_are_named_and_change_no_list(shop: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "s.json"
+    lists = dumped(shop, "--arms", "all", "--summary", summary)
+    assert lists == dumped(shop)
+    figures = json.loads(summary.read_text())
+    assert figures["baselines"] == {}
+    assert set(figures["arms"]) >= {"no_user_state", "last_item_only", "pooled_history", "no_fast_weights", "unadapted"}
+    for arm in figures["arms"].values():
+        assert arm["rows"] == ROWS
+        low, high = arm["we_gain"]["mrr"]["all"]["difference_interval"]
+        assert low <= arm["we_gain"]["mrr"]["all"]["difference"] <= high
+
+
+def test_unknown_names_are_answered_with_the_known_ones(shop: Path) -> None:
+    result = evaluate(shop, "--arms", "last_item,none_such")
+    assert result.exit_code == 2
+    assert "--arms: no last_item, none_such; there is all, none, no_user_state" in result.stderr
+
+
+def test_the_rules_hold_for_the_lists_that_are_scored(shop: Path) -> None:
+    users = [row["user_id"] for row in csv.DictReader(shop.read_text(encoding="utf-8").splitlines())]
+    items = [row["item_id"] for row in csv.DictReader(shop.read_text(encoding="utf-8").splitlines())]
+    seen: dict[str, set[str]] = {}
+    for user, item, shown in zip(users, items, dumped(shop, "--set", "filter_seen=true"), strict=True):
+        assert seen.setdefault(user, set()).isdisjoint(shown)
+        seen[user].add(item)
+
+
+def test_a_splice_changes_the_world_at_half_of_the_rows(shop: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "s.json"
+    spliced, calm = dumped(shop, "--splice", "--summary", summary), dumped(shop)
+    assert spliced[: ROWS // 2 + 1] == calm[: ROWS // 2 + 1]
+    assert spliced != calm
+    windows = json.loads(summary.read_text())["splits"]["window"]
+    assert windows["after_splice"]["rows"] == ROWS // 2
+    assert windows["after_splice"]["mrr"] < windows["before_splice"]["mrr"]
+
+
+def test_publishing_after_every_example_serves_other_lists(shop: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "s.json"
+    assert dumped(shop, "--publish-every", 1, "--summary", summary) != dumped(shop)
+    assert json.loads(summary.read_text())["versions"] > 0.5 * ROWS
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(shop: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    result = evaluate(shop, shop, "--arms", "last_item_only", "--report", page)
+    assert result.exit_code == 0, result.output
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<h2>shop.csv</h2>") == 2
+    assert text.count("<svg") == 12
+    for name in ("streamproc", "last_item_only", "vmis_knn", "session_knn"):
+        assert name in text
+    outside = {link for link in re.findall(r'(?:href|src)="([^"]*)"', text) if not link.startswith("#")}
+    assert outside == set()
+    assert "@import" not in text
+    assert "<script" not in text

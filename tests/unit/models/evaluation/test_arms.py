@@ -17,7 +17,7 @@ from models.user_state import UserState
 from tests.unit.models.streams import random_base, stream
 
 
-def learner() -> BaseLearner:
+def learner(_every_event: bool = False) -> BaseLearner:
     return BaseLearner(initial_parameters(), LearnerConfig(publish_every=50))
 
 
@@ -63,7 +63,7 @@ def test_the_last_item_is_all_that_its_arm_knows() -> None:
     lists = []
     for forgotten in ("i3", "i7"):
         served = Recommender(random_base())
-        arm = SharingArm(ARMS["last_item_only"], served, lambda: BaseLearner(random_base()), 0)
+        arm = SharingArm(ARMS["last_item_only"], served, lambda _: BaseLearner(random_base()), 0)
         for row in rows:
             served.observe(row)
         for item in (forgotten, "i20"):
@@ -104,7 +104,7 @@ def test_arms_with_a_learner_of_their_own_publish_and_some_make_no_meta_update(
     monkeypatch.setattr(BaseLearner, "meta_update", lambda _: updated.append(1))
     served = Recommender(initial_parameters())
 
-    def spied() -> BaseLearner:
+    def spied(_every_event: bool) -> BaseLearner:
         made.append(learner())
         return made[-1]
 

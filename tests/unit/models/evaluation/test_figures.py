@@ -103,9 +103,25 @@ def test_rows_are_split_by_kind(report: Report) -> None:
         "item": {"repeat": 2, "novel": 6, "never_seen": 1},
         "event_type": {"click": 3, "cart": 2, "purchase": 4},
         "half": {"first": 4, "last": 5},
+        "window": {},
     }
     assert splits["user_age"]["2"]["mrr"] == 0.25
     assert splits["item"]["repeat"]["hr"] == 0.5
+
+
+def test_windows_are_rows_of_the_stream(report: Report) -> None:
+    figures = summary(report, {"early": (0, 3), "late": (3, 100)})
+    parts = figures["splits"]["window"]
+    assert {name: scores["rows"] for name, scores in parts.items()} == {"early": 2, "late": 7}
+    assert parts["early"]["mrr"] == 0.75
+    assert figures["baselines"]["other"]["we_gain"]["mrr"]["early"]["difference"] == pytest.approx(0.75 - 0.5)
+
+
+def test_curves_are_over_all_rows(report: Report) -> None:
+    figures = summary(report)
+    assert figures["curve_rows"] == list(range(1, 11))
+    assert figures["curve"]["hr"] == [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    assert figures["baselines"]["other"]["curve"]["mrr"] == [0, 0, 1, 0, 0, 0.5, 0, 0, 0, 0]
 
 
 def test_sources_share_recall_hits_and_items_shown(report: Report) -> None:
