@@ -11,6 +11,7 @@ TORCH_INDEX_URL ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+DATA ?=
 KAFKA_PORT ?= 9092
 KAFKA_DATA ?=
 
@@ -51,6 +52,14 @@ lint: $(STAMP)  ## style, types, import layers, generated files
 
 bench: $(STAMP)  ## measure speed beside other systems, on a real Kafka (BENCH_ARGS, try --help)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+quality: $(STAMP)  ## evaluate event files, whole and their first 50,000 rows, and fill docs/quality.md (DATA="FILES...")
+	@test -n "$(DATA)" || { echo 'error: make quality DATA="FILE..."' >&2; exit 2; }
+	@mkdir -p build/quality && rm -f build/quality/*.json
+	@for file in $(DATA); do for limit in 50000 1000000000; do \
+		$(BIN)/streamproc evaluate "$$file" --limit $$limit --arms last_item_only,no_fast_weights \
+			--summary "build/quality/$$(basename "$$file").$$limit.json" || exit; done; done
+	@$(BIN)/python -m streamproc.quality_page build/quality/*.json
 
 docs: $(STAMP)  ## write the generated files again
 	$(BIN)/python -m schemas.generate

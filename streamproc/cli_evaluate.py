@@ -146,18 +146,24 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     """Results for people: one block of lines for each file, the recommender first.
 
     >>> scores = {"hr": 0.5, "mrr": 0.25, "ndcg": 0.3, "coverage": 1.0, "seconds_per_event": 0.0002}
-    >>> print(table([{"file": "a.csv", "k": 20, "scored_rows": 90, **scores, "baselines": {"popularity": scores}}]))
-    file   who                      HR@20  MRR@20  NDCG@20  coverage  ms/event
-    a.csv  streamproc (90 rows)     .5000   .2500    .3000    1.0000      .200
-    a.csv  popularity               .5000   .2500    .3000    1.0000      .200
+    >>> scores["intervals"] = {"mrr": (0.24, 0.261)}
+    >>> file = {"file": "a.csv", "k": 20, "scored_rows": 90, **scores, "arms": {}, "baselines": {"popularity": scores}}
+    >>> print(table([file]))
+    file   who                      HR@20  MRR@20  95 %            NDCG@20  coverage  ms/event
+    a.csv  streamproc (90 rows)     .5000   .2500  .2400 to .2610    .3000    1.0000      .200
+    a.csv  popularity               .5000   .2500  .2400 to .2610    .3000    1.0000      .200
     """
     k = results[0]["k"]
     width = max(4, *(len(result["file"]) for result in results))
-    lines = [f"{'file':<{width}}  {'who':<22} {f'HR@{k}':>7} {f'MRR@{k}':>7} {f'NDCG@{k}':>8}  coverage  ms/event"]
+    head = f"{'file':<{width}}  {'who':<22} {f'HR@{k}':>7} {f'MRR@{k}':>7}  {'95 %':<14} {f'NDCG@{k}':>8}"
+    lines = [f"{head}  coverage  ms/event"]
     for result in results:
-        parts = {f"streamproc ({result['scored_rows']} rows)": result, **result["baselines"]}
+        parts = {f"streamproc ({result['scored_rows']} rows)": result, **result["arms"], **result["baselines"]}
         for who, scores in parts.items():
-            quality = f"{_short(scores['hr']):>7} {_short(scores['mrr']):>7} {_short(scores['ndcg']):>8}"
+            interval = " to ".join(map(_short, scores["intervals"]["mrr"] or ()))
+            quality = (
+                f"{_short(scores['hr']):>7} {_short(scores['mrr']):>7}  {interval:<14} {_short(scores['ndcg']):>8}"
+            )
             milliseconds = _short(scores["seconds_per_event"] * 1_000, 3)
             coverage = _short(scores["coverage"])
             lines.append(f"{result['file']:<{width}}  {who:<22} {quality}  {coverage:>8}  {milliseconds:>8}")
