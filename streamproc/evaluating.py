@@ -13,7 +13,9 @@ import torch
 from models.base import initial_parameters
 from models.baselines import BASELINES, standard_baselines
 from models.evaluation import evaluate, summary
-from models.evaluation.arms import make_arms
+from models.evaluation.arms import Learning, make_arms
+from models.evaluation.retraining import RetrainedLearner
+from models.evaluation.trainer import Learner
 from models.interaction import EventType, Interaction, hash_id
 from models.learner import BaseLearner, LearnerConfig
 from models.recommender import Recommender
@@ -94,12 +96,17 @@ def evaluate_file(
     base = initial_parameters()
     config = LearnerConfig(publish_every=settings.publish_every, seed=settings.shuffle_seed)
 
-    def learner(every_event: bool = False) -> BaseLearner:
-        own = replace(config, publish_every=1, average_events=config.fresh) if every_event else config
-        return BaseLearner(base, own)
+    def learner(learning: Learning) -> Learner:
+        if learning == "retrain":
+            return RetrainedLearner(lambda: BaseLearner(base, config))
+        if learning == "every_event":
+            return BaseLearner(base, replace(config, publish_every=1, average_events=config.fresh))
+        return BaseLearner(base, config)
 
     recommender = Recommender(base, recommender_config(settings))
     rivals = standard_baselines(BASELINES if baselines is None else baselines)
     began = perf_counter()
-    report = evaluate(rows(), recommender, learner(), k, on_list, rivals, make_arms(arms, recommender, learner, count))
+    report = evaluate(
+        rows(), recommender, BaseLearner(base, config), k, on_list, rivals, make_arms(arms, recommender, learner, count)
+    )
     return {"file": path.name, **summary(report, windows), "wall_seconds": perf_counter() - began}

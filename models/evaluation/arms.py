@@ -16,6 +16,8 @@ from models.interaction import Interaction
 from models.recommender import Recommender
 from models.user_state import UserState
 
+Learning = Literal["meta", "refresh", "every_event", "retrain"]
+
 
 @dataclass(frozen=True, slots=True)
 class ArmConfig:
@@ -28,36 +30,43 @@ class ArmConfig:
     fast_weights : whether it adapts to each user.
     versions : whose base versions it serves: those of a learner of its own, those of the recommender under test, the
         latter's but none after the freeze, or the first one for ever.
-    meta : whether its own learner makes meta-updates.
-    every_event : whether its own learner publishes, without averaging, after every event.
+    learning : how its own learner goes about it: `meta` as in service, `refresh` without meta-updates, `every_event`
+        the same, but published without averaging after every event, `retrain` from the start every so often.
     """
 
     words: str
     memory: Literal["whole", "last", "none"] = "whole"
     fast_weights: bool = True
     versions: Literal["own", "served", "frozen", "first"] = "own"
-    meta: bool = True
-    every_event: bool = False
+    learning: Learning = "meta"
 
 
 ARMS: dict[str, ArmConfig] = {
     "no_user_state": ArmConfig(
-        "every user is taken for a new one; learns from its own lists", memory="none", fast_weights=False, meta=False
+        "every user is taken for a new one; learns from its own lists",
+        memory="none",
+        fast_weights=False,
+        learning="refresh",
     ),
     "last_item_only": ArmConfig(
         "of the user it knows the last event alone; learns from its own lists",
         memory="last",
         fast_weights=False,
-        meta=False,
+        learning="refresh",
     ),
     "no_fast_weights": ArmConfig("the versions served, not adapted to the user", fast_weights=False, versions="served"),
     "pooled_history": ArmConfig(
         "the user's history enters as pooled features alone; plain refreshes of its own, no inner loop",
         fast_weights=False,
-        meta=False,
+        learning="refresh",
     ),
-    "no_meta_update": ArmConfig("fast weights over plain refreshes of its own, no meta-updates", meta=False),
-    "every_event": ArmConfig("a learner that serves its own parameters after every event", every_event=True),
+    "no_meta_update": ArmConfig("fast weights over plain refreshes of its own, no meta-updates", learning="refresh"),
+    "every_event": ArmConfig("a learner that serves its own parameters after every event", learning="every_event"),
+    "retrained": ArmConfig(
+        "a new model every 10,000 examples from the newest 40,000, no inner loop",
+        fast_weights=False,
+        learning="retrain",
+    ),
     "frozen": ArmConfig("the versions served until 30 % of the rows, then no new one", versions="frozen"),
     "unadapted": ArmConfig("the hand-set version 0 for ever, no fast weights", fast_weights=False, versions="first"),
 }
@@ -73,13 +82,12 @@ class SharingArm:
     Parameters
     ----------
     served : the recommender under test.
-    learner : makes a fresh learner; called, with whether it publishes after every event, where the arm has versions of
-        its own.
+    learner : makes a fresh learner of a kind; called where the arm has versions of its own.
     freeze_at : row from which the arm `frozen` keeps its version.
     """
 
     def __init__(
-        self, config: ArmConfig, served: Recommender, learner: Callable[[bool], Learner], freeze_at: int
+        self, config: ArmConfig, served: Recommender, learner: Callable[[Learning], Learner], freeze_at: int
     ) -> None:
         self._config = config
         self._served = served
@@ -87,7 +95,9 @@ class SharingArm:
             served.base, replace(served.config, fast_weights=config.fast_weights), served.knowledge
         )
         own = config.versions == "own"
-        self._trainer = InlineTrainer(self._recommender, learner(config.every_event), config.meta) if own else None
+        self._trainer = (
+            InlineTrainer(self._recommender, learner(config.learning), config.learning == "meta") if own else None
+        )
         self._follow_until = {"served": math.inf, "frozen": freeze_at}.get(config.versions, 0)
         self._row = 0
         self._states: dict[int, UserState] = {}
@@ -117,7 +127,7 @@ class SharingArm:
 
 
 def make_arms(
-    names: Sequence[str], served: Recommender, learner: Callable[[bool], Learner], rows: int
+    names: Sequence[str], served: Recommender, learner: Callable[[Learning], Learner], rows: int
 ) -> dict[str, SharingArm]:
     """Arms by name, for a stream of about so many rows."""
     return {name: SharingArm(ARMS[name], served, learner, int(FROZEN_AFTER * rows)) for name in names}

@@ -9,6 +9,7 @@ import pytest
 from models.base import initial_parameters
 from models.evaluation import evaluate
 from models.evaluation.arms import ARMS, ArmConfig, SharingArm, make_arms
+from models.evaluation.retraining import RetrainedLearner
 from models.evaluation.trainer import InlineTrainer
 from models.interaction import Interaction
 from models.learner import BaseLearner, LearnerConfig
@@ -17,7 +18,7 @@ from models.user_state import UserState
 from tests.unit.models.streams import random_base, stream
 
 
-def learner(_every_event: bool = False) -> BaseLearner:
+def learner(_learning: str = "meta") -> BaseLearner:
     return BaseLearner(initial_parameters(), LearnerConfig(publish_every=50))
 
 
@@ -104,7 +105,7 @@ def test_arms_with_a_learner_of_their_own_publish_and_some_make_no_meta_update(
     monkeypatch.setattr(BaseLearner, "meta_update", lambda _: updated.append(1))
     served = Recommender(initial_parameters())
 
-    def spied(_every_event: bool) -> BaseLearner:
+    def spied(_learning: str) -> BaseLearner:
         made.append(learner())
         return made[-1]
 
@@ -114,3 +115,26 @@ def test_arms_with_a_learner_of_their_own_publish_and_some_make_no_meta_update(
         served.observe(row)
     assert made[0].version > 3
     assert len(updated) == updates
+
+
+def test_a_retrained_arm_trains_from_the_start_on_what_is_kept() -> None:
+    made = list[BaseLearner]()
+
+    def fresh() -> BaseLearner:
+        made.append(learner())
+        return made[-1]
+
+    retrained = RetrainedLearner(fresh, every=160, kept=200)
+    served, versions = Recommender(initial_parameters()), list[int]()
+    trainer = InlineTrainer(served, retrained)
+    states = dict[int, UserState]()
+    for count, row in enumerate(stream(600)):
+        trainer.take(served.learn(states.setdefault(row.user, UserState()), row).example)
+        if trainer.versions > len(versions):
+            versions.append(count)
+    assert len(versions) == len(made) == 7  # at 10, 20, 40, 80, 160, 320 and 480 examples
+    taken = [each.learned + each.skipped for each in made]
+    assert taken[:5] == sorted(taken[:5])  # a tenth is held out
+    assert all(150 < count <= 200 for count in taken[5:])
+    assert all(each.skipped == 0 for each in made)
+    assert served.base.version == 7
