@@ -1,0 +1,121 @@
+"""The whole knowledge as flat arrays and back, so that a restart need not learn the log from its first interaction.
+
+The tables are walked, not listed: whatever a table keeps in its attributes is kept. What cannot be kept is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from models.knowledge import Knowledge, KnowledgeConfig
+
+Arrays = dict[str, NDArray[Any]]
+
+_FACTS = "facts"  # the array that holds everything but arrays, as JSON
+_CHUNK = 65_536
+
+
+class SnapshotError(ValueError):
+    """The arrays are no snapshot that this release can go on from."""
+
+
+def freeze(knowledge: Knowledge) -> Arrays:
+    """Copy everything that `knowledge` has learned; the unused ends of its arrays are left out.
+
+    Examples
+    --------
+    >>> from models.interaction import EventType, Interaction
+    >>> knowledge = Knowledge(KnowledgeConfig(max_items=1000))
+    >>> knowledge.take(Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000))
+    >>> thawed = thaw(freeze(knowledge), knowledge.config)
+    >>> thawed.event, thawed.items.names[thawed.slot("tea")]
+    (1, 'tea')
+    """
+    arrays: Arrays = {}
+    facts: dict[str, Any] = {"made_by": _release(), "config": repr(knowledge.config)}
+    for path, owner, name in _attributes(knowledge):
+        value = getattr(owner, name)
+        if isinstance(value, np.ndarray):
+            arrays[path] = value[: _used(value)].copy()
+            facts[path] = len(value)
+        else:
+            facts[path] = value
+    arrays[_FACTS] = np.frombuffer(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY), np.uint8)
+    return arrays
+
+
+def thaw(arrays: Arrays, config: KnowledgeConfig) -> Knowledge:
+    """Knowledge that goes on from what `freeze` copied.
+
+    Raises
+    ------
+    SnapshotError
+        It is damaged, or was made by other code or with other bounds.
+    """
+    try:
+        facts = orjson.loads(arrays[_FACTS].tobytes())
+        if facts["made_by"] != _release():
+            raise SnapshotError("made by another release")
+        if facts["config"] != repr(config):
+            raise SnapshotError("made with other bounds")
+        knowledge = Knowledge(config)
+        for path, owner, name in _attributes(knowledge):
+            fresh = getattr(owner, name)
+            if isinstance(fresh, np.ndarray):
+                setattr(owner, name, _grown(arrays[path], facts[path], fresh))
+            else:
+                setattr(owner, name, type(fresh)(facts[path]))
+    except SnapshotError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:  # to the caller all damage is one
+        raise SnapshotError(f"damaged: {error}") from error
+    return knowledge
+
+
+def _attributes(table: object, at: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Path, owner and name of everything that `table`, and the tables in it, keep; its bounds apart."""
+    for name, value in vars(table).items():
+        path = f"{at}{name}"
+        if isinstance(value, KnowledgeConfig):
+            continue
+        if isinstance(value, (np.ndarray, int, float, np.integer, np.floating, list, dict)):
+            yield path, table, name
+        elif type(value).__module__.startswith("models.knowledge"):
+            yield from _attributes(value, f"{path}.")
+        else:
+            raise TypeError(f"{path}: a snapshot cannot keep a {type(value).__name__}")
+
+
+def _used(array: NDArray[Any]) -> int:
+    """Length without the zeros at the end; looked for in chunks from there, so that unused pages stay unused."""
+    end = len(array)
+    while end > 0:
+        start = max(end - _CHUNK, 0)
+        rows = np.flatnonzero(array[start:end].reshape(end - start, -1).any(axis=1))
+        if len(rows):
+            return start + int(rows[-1]) + 1
+        end = start
+    return 0
+
+
+def _grown(kept: NDArray[Any], length: int, fresh: NDArray[Any]) -> NDArray[Any]:
+    if kept.dtype != fresh.dtype or kept.shape[1:] != fresh.shape[1:] or len(kept) > length:
+        raise ValueError(f"{kept.dtype}{kept.shape} where {fresh.dtype}{fresh.shape} belongs")
+    array = np.zeros((length, *kept.shape[1:]), kept.dtype)
+    array[: len(kept)] = kept
+    return array
+
+
+def _release() -> str:
+    """A digest of the sources: their tables may mean something else in the next."""
+    digest = blake2b(digest_size=8)
+    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
