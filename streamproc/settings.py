@@ -117,6 +117,10 @@ class Settings(BaseSettings):
     commit_interval_seconds: Annotated[float, Field(ge=0.01, le=60)] = Field(
         default=0.1, description="Longest time between commits under load."
     )
+    snapshot_interval_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=600,
+        description="How often a worker writes its item knowledge to `data_dir`, for a faster restart; 0 never.",
+    )
     max_poll_records: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=500, description="Largest micro-batch of one partition."
     )

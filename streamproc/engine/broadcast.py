@@ -1,6 +1,6 @@
 """Broadcast topics: every worker reads every partition, without a group, read committed, from the start."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
@@ -57,6 +57,26 @@ class Broadcast:
             known = await partitions_of(self._consumer, topic)
             self._partitions += [TopicPartition(topic, partition) for partition in sorted(known)]
         self._consumer.assign(self._partitions)
+
+    async def holds(self, positions: Mapping[tuple[str, int], int]) -> bool:
+        """Whether each of these offsets, by topic and partition, lies within its log: not in a topic made anew."""
+        wanted = self._those_in(positions)
+        first, end = await self._consumer.beginning_offsets(wanted), await self._consumer.end_offsets(wanted)
+        return all(first[tp] <= offset <= end[tp] for tp, offset in wanted.items())
+
+    def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Read on from these offsets; partitions that are not among them stay where they are."""
+        for tp, offset in self._those_in(positions).items():
+            self._consumer.seek(tp, offset)
+
+    def _those_in(self, positions: Mapping[tuple[str, int], int]) -> dict[TopicPartition, int]:
+        return {
+            tp: positions[tp.topic, tp.partition] for tp in self._partitions if (tp.topic, tp.partition) in positions
+        }
+
+    async def positions(self) -> dict[tuple[str, int], int]:
+        """Return the offset of the next record of each topic and partition."""
+        return {(tp.topic, tp.partition): await self._consumer.position(tp) for tp in self._partitions}
 
     async def stop(self) -> None:
         """Disconnect."""

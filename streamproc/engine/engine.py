@@ -1,8 +1,9 @@
 """The engine: a Faust app around the batch cycle, partitions coming and going."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from faust.tables.recovery import RebalanceAgain
@@ -116,6 +117,12 @@ class Engine:
             await self._app.stop()
             for store in self._stores.values():
                 store.close()
+
+    @contextlib.asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Hold the engine, while it runs, between two batches: everything processed is sent and committed."""
+        async with self._cycle.at_rest():
+            yield
 
     def stop(self) -> None:
         """Ask `run` to finish the batch in hand, commit and return."""

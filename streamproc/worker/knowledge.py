@@ -5,11 +5,13 @@ version to serve. A record that cannot be used is skipped: whoever wrote it has 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from models.base import BaseParameters, initial_parameters
 from models.interaction import EventType, Interaction
+from models.knowledge import Knowledge
 from models.recommender import Recommender
 from schemas.knowledge import ItemStatsDelta, ModelUpdate
 from schemas.record import RecordError, decode
@@ -36,9 +38,19 @@ class SharedKnowledge:
         Changed in place; the caller sees to it that nobody else uses it meanwhile.
     instance
         Name of this process's life: what it wrote itself has been applied already.
+    known
+        By input topic and partition, the last offset whose interactions the recommender's knowledge holds already,
+        since it comes from a snapshot.
     """
 
-    def __init__(self, settings: Settings, recommender: Recommender, metrics: WorkerMetrics, instance: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        recommender: Recommender,
+        metrics: WorkerMetrics,
+        instance: str,
+        known: Mapping[tuple[str, int], int] = MappingProxyType({}),
+    ) -> None:
         self._settings = settings
         self._recommender = recommender
         self._metrics = metrics
@@ -46,16 +58,18 @@ class SharedKnowledge:
         self._items = settings.topic("items")
         self._stats = settings.topic("item-stats")
         self._updates = settings.topic("model-updates")
+        self._known = dict(known)
+        self.sources = dict(known)
+        """Last offset of each input topic and partition whose interactions were taken."""
 
     @property
-    def catalogue_topics(self) -> tuple[str, str]:
-        """What is for sale, and which model ranks it."""
-        return self._items, self._updates
+    def knowledge(self) -> Knowledge:
+        """The item knowledge that is changed."""
+        return self._recommender.knowledge
 
-    @property
-    def interaction_topics(self) -> tuple[str]:
-        """What everybody did, in one order."""
-        return (self._stats,)
+    def within(self, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Those positions whose topics teach the item knowledge: models have no part in it and are named anew."""
+        return {at: offset for at, offset in positions.items() if at[0] in (self._items, self._stats)}
 
     def apply(self, records: Sequence[InputRecord]) -> None:
         """Take records in the order of their topics' logs; of several versions only the last is loaded."""
@@ -83,7 +97,12 @@ class SharedKnowledge:
     def _apply_stats(self, record: InputRecord) -> None:
         if any(name == INSTANCE_HEADER and value == self._instance for name, value in record.headers):
             return
-        for seen in decode(ItemStatsDelta, record.value, max_bytes=MAX_STATS_BYTES).interactions:
+        delta = decode(ItemStatsDelta, record.value, max_bytes=MAX_STATS_BYTES)
+        source = delta.source_topic, delta.source_partition
+        if delta.offset_last <= self._known.get(source, -1):
+            return
+        self.sources[source] = delta.offset_last
+        for seen in delta.interactions:
             self._recommender.observe(
                 Interaction(
                     seen.user, seen.item_id, EventType(seen.event_type), seen.timestamp_ms, seen.category, seen.price

@@ -66,6 +66,8 @@ class WorkerProcessor:
         self._examples_since_moments = 0
         # Broadcast knowledge is applied between micro-batches, from another thread.
         self.lock = threading.Lock()
+        self.sources: dict[tuple[str, int], int] = {}
+        """Last offset of each input topic and partition that was learned here."""
 
     def process(self, partition: int, records: Sequence[InputRecord], state: StateView) -> Writes:
         """Take one micro-batch; returns everything that its transaction writes."""
@@ -104,6 +106,7 @@ class WorkerProcessor:
             return
         learned = self._recommender.learn(user, interaction, self._settings.k, source=(record.partition, record.offset))
         batch.learned.append((record, interaction))
+        self.sources[record.topic, record.partition] = record.offset
         batch.latest[key] = (record, event)
         self._metrics.learned(interaction.event_type, learned)
         self._watch(batch, interaction, learned)

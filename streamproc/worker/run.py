@@ -13,19 +13,20 @@ from prometheus_client import CollectorRegistry
 from models.base import initial_parameters
 from models.recommender import Recommender
 from streamproc import topics
-from streamproc.engine import Broadcast, Engine, InputRecord
+from streamproc.engine import Broadcast, Engine
 from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
 from streamproc.recommending import recommender_config, warm_up
 from streamproc.settings import Settings
+from streamproc.worker.following import Following
 from streamproc.worker.health import Progress
 from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.processor import WorkerProcessor
+from streamproc.worker.snapshots import Snapshot, Snapshots
 
 log = logging.getLogger(__name__)
 
 _INPUTS: Final = ("clicks", "purchases", "recommendation-requests", "items")
-_POLL_SECONDS: Final = 0.2
 
 
 def run_worker(settings: Settings) -> None:
@@ -43,44 +44,56 @@ def run_worker(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, settings.k)
-    recommender = Recommender(initial_parameters(), recommender_config(settings))
-    # The instance, unlike the worker's id, is new with each start: what an earlier life wrote must be read again.
-    instance = f"{settings.worker_id}-{uuid.uuid4().hex[:12]}"
-    processor = WorkerProcessor(settings, recommender, metrics, instance, time.time)
-    shared = SharedKnowledge(settings, recommender, metrics, instance)
-    engine = Engine(
-        settings,
-        [settings.topic(name) for name in _INPUTS],
-        settings.topic("user-state"),
-        processor,
-        on_batch=lambda stats: progress.batch_done(),
-        on_commit=lambda stats: metrics.committed(stats.seconds),
-    )
-    # While partitions come and go, and state is recovered, records may wait for as long as that takes.
-    progress = Progress(lambda: sum(engine.lag().values()) if engine.ready else 0, time.monotonic)
-    metrics.watch(lag=engine.lag, users=engine.rows, items=lambda: len(recommender.knowledge.items))
-    http = HttpServer(settings.http_host, settings.worker_http_port, registry, progress.healthy, lambda: engine.ready)
-    catalogue = Broadcast(settings, shared.catalogue_topics)
-    log_of_interactions = Broadcast(settings, shared.interaction_topics)
-    async with http, catalogue, log_of_interactions:
-        log.info("worker %s: metrics on http://%s:%d/metrics", settings.worker_id, settings.http_host, http.port)
-        await asyncio.to_thread(warm_up, settings)
-        # Items are best known before they are met.
-        for reader in (catalogue, log_of_interactions):
-            await reader.catch_up(lambda records: asyncio.to_thread(shared.apply, records))
-        log.info("caught up: %d items, serving base version %d", len(recommender.knowledge.items), shared.serving)
-        followers = [_follow(reader, shared, processor) for reader in (catalogue, log_of_interactions)]
-        await _until_stopped(engine, followers)
+    config = recommender_config(settings)
+    snapshots = Snapshots(settings, config.knowledge, time.time)
+    # Items are best known before they are met: the catalogue is read first.
+    catalogue = Broadcast(settings, [settings.topic("items"), settings.topic("model-updates")])
+    interactions = Broadcast(settings, [settings.topic("item-stats")])
+    async with catalogue, interactions:
+        kept = await _resume(snapshots, catalogue, interactions)
+        recommender = Recommender(initial_parameters(), config, kept.knowledge if kept else None)
+        # The instance, unlike the worker's id, is new with each start: what an earlier life wrote must be read again.
+        instance = f"{settings.worker_id}-{uuid.uuid4().hex[:12]}"
+        processor = WorkerProcessor(settings, recommender, metrics, instance, time.time)
+        shared = SharedKnowledge(settings, recommender, metrics, instance, kept.sources if kept else {})
+        engine = Engine(
+            settings,
+            [settings.topic(name) for name in _INPUTS],
+            settings.topic("user-state"),
+            processor,
+            on_batch=lambda stats: progress.batch_done(),
+            on_commit=lambda stats: metrics.committed(stats.seconds),
+        )
+        # While partitions come and go, and state is recovered, records may wait for as long as that takes.
+        progress = Progress(lambda: sum(engine.lag().values()) if engine.ready else 0, time.monotonic)
+        metrics.watch(lag=engine.lag, users=engine.rows, items=lambda: len(recommender.knowledge.items))
+        http_address = settings.http_host, settings.worker_http_port
+        async with HttpServer(*http_address, registry, progress.healthy, lambda: engine.ready) as http:
+            log.info("worker %s: metrics on http://%s:%d/metrics", settings.worker_id, settings.http_host, http.port)
+            await asyncio.to_thread(warm_up, settings)
+            following = Following((catalogue, interactions), shared, processor)
+            await following.catch_up()
+            log.info("caught up: %d items, serving base version %d", len(recommender.knowledge.items), shared.serving)
+            beside = [following.follow()]
+            if settings.snapshot_interval_seconds:
+                beside.append(following.keep_snapshots(snapshots, settings.snapshot_interval_seconds, engine.at_rest))
+            await _until_stopped(engine, beside)
+            if settings.snapshot_interval_seconds:
+                await following.keep_last(snapshots)
 
 
-async def _follow(reader: Broadcast, shared: SharedKnowledge, processor: WorkerProcessor) -> None:
-    def apply(records: list[InputRecord]) -> None:
-        with processor.lock:
-            shared.apply(records)
-
-    while True:
-        if records := await reader.poll(_POLL_SECONDS):
-            await asyncio.to_thread(apply, records)
+async def _resume(snapshots: Snapshots, *readers: Broadcast) -> Snapshot | None:
+    """The snapshot, with the readers where it ends; None where they start from the beginning."""
+    kept = await asyncio.to_thread(snapshots.read)
+    if kept is None:
+        return None
+    if not all([await reader.holds(kept.positions) for reader in readers]):
+        log.warning("learning from the start: the topics do not reach to where the snapshot ends")
+        return None
+    for reader in readers:
+        reader.seek(kept.positions)
+    log.info("going on from a snapshot of %d items", len(kept.knowledge.items))
+    return kept
 
 
 async def _until_stopped(engine: Engine, followers: list[Coroutine[None, None, None]]) -> None:

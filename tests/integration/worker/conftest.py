@@ -43,7 +43,8 @@ class Shop:
     def start_worker(self, **changes: Any) -> subprocess.Popen[bytes]:
         """Start a worker process of its own."""
         values = self.settings.model_copy(update=changes).model_dump(mode="json", exclude_none=True)
-        values |= {"data_dir": str(self.folder / f"worker-{len(self.workers)}"), "worker_http_port": 0}
+        values |= {"data_dir": str(changes.get("data_dir", self.folder / f"worker-{len(self.workers)}"))}
+        values |= {"worker_http_port": 0}
         values["worker_id"] = f"worker-{len(self.workers)}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}

@@ -1,0 +1,88 @@
+"""Reading along with the broadcast topics: all of them before the first event, then between micro-batches."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from models.knowledge.snapshot import Arrays, freeze
+from streamproc.engine import Broadcast, InputRecord
+from streamproc.worker.knowledge import SharedKnowledge
+from streamproc.worker.processor import WorkerProcessor
+from streamproc.worker.snapshots import Offsets, Snapshots
+
+_POLL_SECONDS: Final = 0.2
+
+
+class Following:
+    """The readers of the broadcast topics, and whom they teach.
+
+    Parameters
+    ----------
+    readers
+        Started; in the order in which they catch up: items are best known before they are met.
+    processor
+        Its lock is held while something is applied.
+    """
+
+    def __init__(self, readers: Sequence[Broadcast], shared: SharedKnowledge, processor: WorkerProcessor) -> None:
+        self._readers = [(reader, asyncio.Lock()) for reader in readers]
+        self._shared = shared
+        self._processor = processor
+
+    async def catch_up(self) -> None:
+        """Apply everything that the topics hold at the time of the call."""
+        for reader, _ in self._readers:
+            await reader.catch_up(self._apply)
+
+    async def follow(self) -> None:
+        """Apply what comes, until cancelled."""
+        await asyncio.gather(*(self._follow(reader, lock) for reader, lock in self._readers))
+
+    async def _follow(self, reader: Broadcast, lock: asyncio.Lock) -> None:
+        while True:
+            async with lock:
+                if records := await reader.poll(_POLL_SECONDS):
+                    await self._apply(records)
+
+    async def _apply(self, records: list[InputRecord]) -> None:
+        await asyncio.to_thread(self._apply_now, records)
+
+    def _apply_now(self, records: list[InputRecord]) -> None:
+        with self._processor.lock:
+            self._shared.apply(records)
+
+    async def keep_snapshots(
+        self,
+        snapshots: Snapshots,
+        interval_seconds: float,
+        at_rest: Callable[[], contextlib.AbstractAsyncContextManager[None]],
+    ) -> None:
+        """Write a snapshot every `interval_seconds`, until cancelled; the worker stands still while it is copied."""
+        while True:
+            await asyncio.sleep(interval_seconds)
+            async with at_rest():
+                kept = await self._copy()
+            await asyncio.to_thread(snapshots.write, *kept)
+
+    async def keep_last(self, snapshots: Snapshots) -> None:
+        """Write a snapshot when the work has ended and all of it is committed."""
+        await asyncio.to_thread(snapshots.write, *await self._copy())
+
+    async def _copy(self) -> tuple[Arrays, Offsets, Offsets]:
+        async with self._still():
+            await self.catch_up()
+            positions: Offsets = {}
+            for reader, _ in self._readers:
+                positions |= await reader.positions()
+            arrays = await asyncio.to_thread(freeze, self._shared.knowledge)
+            learned, read = self._processor.sources, self._shared.sources
+            sources = {at: max(learned.get(at, -1), read.get(at, -1)) for at in learned.keys() | read.keys()}
+            return arrays, self._shared.within(positions), sources
+
+    @contextlib.asynccontextmanager
+    async def _still(self) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as held:
+            for _, lock in self._readers:
+                await held.enter_async_context(lock)
+            yield

@@ -1,0 +1,96 @@
+"""Snapshots on disk: what is trusted, what is not, and what is not learned twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from models.base import initial_parameters
+from models.interaction import EventType, Interaction
+from models.knowledge import Knowledge, KnowledgeConfig
+from models.knowledge.snapshot import freeze
+from models.recommender import Recommender
+from schemas.knowledge import ItemStatsDelta, StatsInteraction
+from schemas.record import encode
+from streamproc.engine import InputRecord
+from streamproc.metrics import WorkerMetrics
+from streamproc.settings import Settings
+from streamproc.worker.knowledge import SharedKnowledge
+from streamproc.worker.snapshots import MAX_AGE_SECONDS, Snapshots
+
+CONFIG = KnowledgeConfig(max_items=1_000)
+POSITIONS = {("item-stats", 0): 41, ("items", 3): 7}
+SOURCES = {("clicks", 2): 99}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+def written(settings: Settings) -> Path:
+    """Write a snapshot of one interaction; return its file."""
+    knowledge = Knowledge(CONFIG)
+    knowledge.take(Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000))
+    Snapshots(settings, CONFIG, lambda: 1e9).write(freeze(knowledge), POSITIONS, SOURCES)
+    (path,) = (settings.data_dir / "knowledge").iterdir()
+    return path
+
+
+def test_what_was_written_is_read(settings: Settings) -> None:
+    written(settings)
+    kept = Snapshots(settings, CONFIG, lambda: 1e9 + 60).read()
+    assert kept is not None
+    assert kept.knowledge.slot("tea") == kept.knowledge.event == 1
+    assert (kept.positions, kept.sources) == (POSITIONS, SOURCES)
+
+
+def test_no_snapshot_is_no_error(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    assert Snapshots(settings, CONFIG, lambda: 1e9).read() is None
+    assert not caplog.records
+
+
+def test_an_old_one_is_not_used(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    written(settings)
+    assert Snapshots(settings, CONFIG, lambda: 1e9 + MAX_AGE_SECONDS + 1).read() is None
+    assert "12 hours old" in caplog.text
+
+
+@pytest.mark.parametrize("keep", [0, 100, -1])
+def test_a_damaged_one_is_not_used(settings: Settings, caplog: pytest.LogCaptureFixture, keep: int) -> None:
+    path = written(settings)
+    path.write_bytes(path.read_bytes()[:keep])
+    assert Snapshots(settings, CONFIG, lambda: 1e9).read() is None
+    assert "cannot be used" in caplog.text
+
+
+def test_a_full_disk_costs_the_snapshot_only(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    (settings.data_dir / "knowledge").write_text("a file where the folder should be")
+    Snapshots(settings, CONFIG, lambda: 1e9).write(freeze(Knowledge(CONFIG)), {}, {})
+    assert "no snapshot" in caplog.text
+
+
+def test_interactions_that_the_snapshot_holds_are_not_taken_again(settings: Settings) -> None:
+    recommender, metrics = Recommender(initial_parameters()), WorkerMetrics(CollectorRegistry(), 20)
+    shared = SharedKnowledge(settings, recommender, metrics, "second-life", known={("clicks", 0): 9})
+
+    def record(topic: str, first: int, last: int, item: str) -> InputRecord:
+        seen = StatsInteraction(1, item, 0, 1_700_000_000_000, None, None)
+        delta = ItemStatsDelta(
+            instance="first-life",
+            source_topic=topic,
+            source_partition=0,
+            offset_first=first,
+            offset_last=last,
+            interactions=[seen],
+        )
+        return InputRecord("item-stats", 0, last, 1_700_000_000_000, None, encode(delta))
+
+    shared.apply([record("clicks", 5, 9, "known"), record("clicks", 10, 10, "new"), record("purchases", 0, 3, "other")])
+    knowledge = recommender.knowledge
+    assert knowledge.slot("known") == 0
+    assert knowledge.slot("new") > 0
+    assert knowledge.slot("other") > 0
+    assert shared.sources == {("clicks", 0): 10, ("purchases", 0): 3}
