@@ -63,7 +63,7 @@ class MetaConfig:
     epochs: int = 20
     patience: int = 3
     rate: float = 1e-3
-    step_size_rate: float = 2e-3
+    step_size_rate: float = 1e-4
     shrinkage: float = 2e-5
     validation: int = 500
     min_queries: int = 50

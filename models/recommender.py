@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.adaptation import RunningMoments, adapt, example, seed_of, served
 from models.base import BaseParameters
+from models.examples import RunningMoments, example, seed_of
 from models.explain import reasons
+from models.fast_weights import FastWeights
 from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.arrays import spread
@@ -39,6 +40,7 @@ class RecommenderConfig:
     knowledge : bounds of the item knowledge.
     rules : what every list that is shown must keep to.
     fast_weights : adapt to each user.
+    worker_delta : adapt to what moves all users, between two versions of the base.
     track_unadapted : have `learn` report the rank that a list without user knowledge would have given.
     moments_every : events between those whose candidates count for the feature scaler.
     """
@@ -46,6 +48,7 @@ class RecommenderConfig:
     knowledge: KnowledgeConfig = field(default_factory=KnowledgeConfig)
     rules: RulesConfig = field(default_factory=RulesConfig)
     fast_weights: bool = True
+    worker_delta: bool = True
     track_unadapted: bool = False
     moments_every: int = 4
 
@@ -80,6 +83,7 @@ class Recommender:
         self._retriever = Retriever(self.knowledge)
         self._moments = RunningMoments()
         self._learned = 0
+        self._fast = FastWeights(base, self.config.fast_weights, self.config.worker_delta)
         self.swap(base)
 
     @property
@@ -88,9 +92,10 @@ class Recommender:
         return self._ranker.base
 
     def swap(self, base: BaseParameters) -> None:
-        """Serve another version from now on; users' fast weights are carried over."""
+        """Serve another version from now on; fast weights are carried over."""
         base.check()
         self._ranker = Ranker(base)
+        self._fast.base = base
 
     def put_item(self, item: CatalogueItem) -> None:
         """Take what the catalogue says of an item; a new one can be recommended at once."""
@@ -139,7 +144,7 @@ class Recommender:
         slots = candidates.slots
         x = self._ranker.standardise(candidates.features)
         scores, inputs = self._ranker.score(x)
-        fast = state.fast if self.config.fast_weights and served(state) else None
+        fast = self._fast.correction(state)
         if fast is not None:
             scores = scores + inputs @ fast
         left_out = {*exclude, *self.config.rules.blocked}
@@ -229,8 +234,9 @@ class Recommender:
             x = ranker.standardise(candidates.features)
             plain, inputs = ranker.score(x)
             scores = plain
-            if self.config.fast_weights and served(state):
-                scores = plain + inputs @ state.fast
+            fast = self._fast.correction(state)
+            if fast is not None:
+                scores = plain + inputs @ fast
             best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
             items = [names[at] for at in candidates.slots[best].tolist()]
             items_found = candidates.found[best] & (TAKEN - 1)
@@ -246,8 +252,7 @@ class Recommender:
                         row, self._best(state, event.timestamp_ms, candidates.slots, unadapted, k)
                     )
                 made = example(self.base, event, x, scores, row, seed_of(event, state.events), source)
-                if self.config.fast_weights:
-                    adapt(state, self.base, inputs, plain, row, event.event_type)
+                self._fast.adapt(state, inputs, plain, row, event.event_type)
         leaders = knowledge.popularity.leaders[MID_LIST, :k].tolist()
         return Learned(
             rank=rank,

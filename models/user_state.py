@@ -3,8 +3,8 @@
 The record is what the changelog keeps, so it carries item hashes instead of the worker's slots, and it needs nothing
 but itself to be read. Little endian:
 
-    format u8 = 1, header length u16, layout u32, base version u32, user u64, events u32, repeats u32,
-    last time i64 (ms), session length u16, gap f32 (s), gate f32[2], then the counts: items u8,
+    format u8 = 2, header length u16, layout u32, base version u32, user u64, events u32, repeats u32,
+    last time i64 (ms), session length u16, gap f32 (s), then the counts: items u8,
     order u8, event ids u8, shown u8, fast weights u16; then
     items   hash u8[6], last time u32 (s since 2000), age in events u16, count f16, interval u8, kinds u8  each
     order   u8 each: positions in `items`, oldest first; bit 7: a session began here
@@ -26,14 +26,14 @@ from models.features import LAYOUT
 from models.interaction import Interaction, hash_id
 from models.own_items import ORDER, take_item
 
-FORMAT = 1
+FORMAT = 2
 ITEMS, EVENT_IDS, SHOWN = 36, 16, 20
 SESSION_IDLE_MS = 30 * 60 * 1000
 HASH_MASK = (1 << 48) - 1
 """Items are known by 48 bits of their hash: at a million items one in 600 catalogues has one confusable pair."""
 
 _EPOCH_S = 946_684_800  # 2000-01-01, the earliest time accepted
-_HEADER = Struct("<BHIIQIIqHfffBBBBH")
+_HEADER = Struct("<BHIIQIIqHfBBBBH")
 _ITEM = np.dtype(
     [("hash", "u1", 6), ("last", "<u4"), ("age", "<u2"), ("count", "<f2"), ("interval", "u1"), ("kinds", "u1")]
 )
@@ -56,7 +56,6 @@ class UserState:
     last_ms : time of the latest event, 0 for a new user.
     session_length : events of the current session (it ends after 30 idle minutes).
     gap_s : seconds between the two latest events.
-    gate : float32[2], running log-loss advantage of the fast weights, and its variance.
     fast : float32[F + H2] at float16 precision, zeros until the first gradient.
     items : uint64[36], hashes of the items remembered; 0 is a free position.
     last, touched, count, interval, kinds : [36], of each item: time (s) and event number of the latest touch, decayed
@@ -71,7 +70,6 @@ class UserState:
         "events",
         "fast",
         "gap_s",
-        "gate",
         "interval",
         "items",
         "kinds",
@@ -93,7 +91,6 @@ class UserState:
         self.last_ms = 0
         self.session_length = 0
         self.gap_s = 0.0
-        self.gate = np.zeros(2, np.float32)
         self.fast = np.zeros(D, np.float32)
         self.items = np.zeros(ITEMS, np.uint64)
         self.last = np.zeros(ITEMS, np.int64)
@@ -122,8 +119,7 @@ class UserState:
         header = _HEADER.unpack_from(raw)
         at, layout, state.base_version, state.user, state.events, state.repeats, state.last_ms = header[1:8]
         state.session_length, state.gap_s = header[8:10]
-        state.gate[:] = header[10:12]
-        items, order, ids, shown, fast = header[12:]
+        items, order, ids, shown, fast = header[10:]
         size = at + items * _ITEM.itemsize + order + 4 * (ids + shown) + 2 * fast
         if at < _HEADER.size or items > ITEMS or order > ORDER or len(raw) < size:
             raise UserStateError("damaged user record: its length does not match its header")
@@ -150,12 +146,7 @@ class UserState:
         self.kinds[:n] = rows["kinds"]
 
     def _check(self, items: int) -> None:
-        finite = (
-            np.isfinite(self.fast).all()
-            and np.isfinite(self.gate).all()
-            and self.gate[1] >= 0
-            and np.isfinite(self.count).all()
-        )
+        finite = np.isfinite(self.fast).all() and np.isfinite(self.count).all()
         if not finite or not np.isfinite(self.gap_s) or (items and not self.items[:items].all()):
             raise UserStateError("damaged user record: values out of range")
         if len(self.order) and int((self.order & 127).max()) >= items:
@@ -183,8 +174,6 @@ class UserState:
             self.last_ms,
             self.session_length,
             self.gap_s,
-            float(self.gate[0]),
-            float(self.gate[1]),
             items,
             len(self.order),
             len(self.event_ids),

@@ -32,6 +32,7 @@ class ArmConfig:
         latter's but none after the freeze, or the first one for ever.
     learning : how its own learner goes about it: `meta` as in service, `refresh` without meta-updates, `every_event`
         the same, but published without averaging after every event, `retrain` from the start every so often.
+    worker_delta : whether it follows what moves all users between two versions.
     """
 
     words: str
@@ -39,6 +40,7 @@ class ArmConfig:
     fast_weights: bool = True
     versions: Literal["own", "served", "frozen", "first"] = "own"
     learning: Learning = "meta"
+    worker_delta: bool = True
 
 
 ARMS: dict[str, ArmConfig] = {
@@ -55,6 +57,9 @@ ARMS: dict[str, ArmConfig] = {
         learning="refresh",
     ),
     "no_fast_weights": ArmConfig("the versions served, not adapted to the user", fast_weights=False, versions="served"),
+    "no_worker_delta": ArmConfig(
+        "the versions served, adapted to each user but not to what moves all", versions="served", worker_delta=False
+    ),
     "pooled_history": ArmConfig(
         "the user's history enters as pooled features alone; plain refreshes of its own, no inner loop",
         fast_weights=False,
@@ -68,7 +73,9 @@ ARMS: dict[str, ArmConfig] = {
         learning="retrain",
     ),
     "frozen": ArmConfig("the versions served until 30 % of the rows, then no new one", versions="frozen"),
-    "unadapted": ArmConfig("the hand-set version 0 for ever, no fast weights", fast_weights=False, versions="first"),
+    "unadapted": ArmConfig(
+        "the hand-set version 0 for ever, no fast weights", fast_weights=False, versions="first", worker_delta=False
+    ),
 }
 """By name, in the order of the table."""
 
@@ -92,7 +99,9 @@ class SharingArm:
         self._config = config
         self._served = served
         self._recommender = Recommender(
-            served.base, replace(served.config, fast_weights=config.fast_weights), served.knowledge
+            served.base,
+            replace(served.config, fast_weights=config.fast_weights, worker_delta=config.worker_delta),
+            served.knowledge,
         )
         own = config.versions == "own"
         self._trainer = (

@@ -9,6 +9,7 @@ import pytest
 
 from models.base import BaseParameters, F, initial_parameters
 from models.learner import BaseLearner, LearnerConfig
+from models.meta import MetaConfig
 from schemas.training import Moments, TrainingExample, quantise
 
 BASE = initial_parameters()
@@ -80,8 +81,8 @@ def test_held_out_examples_are_set_aside_by_origin_and_teach_nothing() -> None:
     assert (only_held_out.learned, only_held_out.steps) == (0, 0)
 
 
-def test_steps_once_per_eight_fresh_examples() -> None:
-    learner = BaseLearner(BASE, LearnerConfig(held_out_share=0.0))
+def test_steps_once_per_batch_of_fresh_examples() -> None:
+    learner = BaseLearner(BASE, LearnerConfig(held_out_share=0.0, fresh=8))
     for example in World(2).examples(23):
         learner.observe(example)
     assert (learner.learned, learner.steps) == (23, 2)
@@ -172,7 +173,7 @@ def test_meta_update_learns_step_sizes_where_users_differ_and_shrinks_them_where
     sizes = {}
     for own in (0.0, 0.6):
         world = World(7, own=own)
-        learner = BaseLearner(start)
+        learner = BaseLearner(start, LearnerConfig(meta=MetaConfig(step_size_rate=2e-3)))
         for example in world.examples(2_000):
             learner.observe(example)
         report = learner.meta_update()

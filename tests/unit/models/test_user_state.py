@@ -108,4 +108,4 @@ def test_longer_records_of_a_later_release_are_read() -> None:
     state = play([(1, EventType.CLICK, 0, True)], through_bytes=False)
     assert UserState.decode(state.encode() + b"more").encode() == state.encode()
     with pytest.raises(UserStateError, match="format"):
-        UserState.decode(b"\x02" + state.encode()[1:])
+        UserState.decode(b"\x01" + state.encode()[1:])

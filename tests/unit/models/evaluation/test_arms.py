@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_arms_do_not_disturb_the_recommender() -> None:
 def test_without_user_state_all_users_get_the_same_list() -> None:
     rows = stream(300)
     served = Recommender(random_base())
-    arm = SharingArm(ARMS["no_user_state"], served, learner, 0)
+    arm = SharingArm(replace(ARMS["no_user_state"], worker_delta=False), served, learner, 0)
     for row in rows:
         arm.test(row, 20)
         served.observe(row)

@@ -1,4 +1,4 @@
-"""What one event teaches: the user's fast weights at once, and the shared base through a training example."""
+"""What one event teaches the shared base: the compact training example that a worker makes of it."""
 
 from __future__ import annotations
 
@@ -11,78 +11,11 @@ from models.interaction import Interaction
 from models.jit import kernel
 from models.knowledge.arrays import spread
 from models.rank import softmax
-from models.user_state import UserState
 from schemas.training import FEATURE_SCALE, Moments, TrainingExample
 
 Floats = NDArray[np.float32]
 
 NEGATIVES = 16
-_GATE_MEMORY = 0.98  # of the running advantage at each event
-_GATE_MARGIN = 0.3  # nats of running advantage, and ...
-_GATE_DEVIATIONS = 1.5  # ... standard deviations of it that open the gate: never lost on four streams, 1.0 did on one
-_LARGEST = 4.0  # of any fast weight: far beyond what is learned, well within float16
-
-
-def served(state: UserState) -> bool:
-    """Whether the fast weights have earned their say: their running log-loss advantage is beyond chance."""
-    return bool(state.gate[0] > max(_GATE_MARGIN, _GATE_DEVIATIONS * float(state.gate[1]) ** 0.5))
-
-
-def adapt(state: UserState, base: BaseParameters, inputs: Floats, scores: Floats, row: int, event_type: int) -> None:
-    """Update the gate, then take one gradient step of the listwise loss on the fast weights.
-
-    First-order ANIL with Meta-SGD step sizes: d <- decay d - step_sizes[event_type] g, with g the gradient at the
-    adapted scores.
-
-    Parameters
-    ----------
-    inputs : float32[n, F + H2], the head's inputs of all candidates.
-    scores : float32[n], without fast weights.
-    row : the candidate that the user chose.
-    """
-    gain = step(
-        inputs, scores, row, base.step_sizes[event_type], np.float32(base.decay), np.float32(_LARGEST), state.fast
-    )
-    state.gate[0] = _GATE_MEMORY * state.gate[0] + gain
-    state.gate[1] = _GATE_MEMORY**2 * state.gate[1] + gain * gain
-    state.fast = state.fast.astype(np.float16).astype(np.float32)
-    state.base_version = base.version
-
-
-@kernel
-def step(inputs, scores, row, step_sizes, decay, largest, fast):
-    """Move the fast weights by one gradient; returns by how many nats they had bettered the prediction."""
-    n, width = inputs.shape
-    shares = np.empty(n, np.float32)
-    highest_plain = np.float32(-np.inf)
-    highest = np.float32(-np.inf)
-    for i in range(n):
-        adapted = scores[i]
-        for f in range(width):
-            adapted += inputs[i, f] * fast[f]
-        shares[i] = adapted
-        highest = max(highest, adapted)
-        highest_plain = max(highest_plain, scores[i])
-    gain = (shares[row] - highest) - (scores[row] - highest_plain)
-    total = 0.0
-    total_plain = 0.0
-    for i in range(n):
-        shares[i] = np.exp(shares[i] - highest)
-        total += shares[i]
-        total_plain += np.exp(scores[i] - highest_plain)
-    gain += np.log(total_plain) - np.log(total)
-    gradient = np.zeros(width, np.float32)
-    for i in range(n):
-        error = np.float32(shares[i] / total)
-        if i == row:
-            error -= np.float32(1)
-        for f in range(width):
-            gradient[f] += error * inputs[i, f]
-    moved = False
-    for f in range(width):
-        moved = moved or fast[f] != 0
-        fast[f] = min(max(decay * fast[f] - step_sizes[f] * gradient[f], -largest), largest)
-    return gain if moved else 0.0
 
 
 def example(

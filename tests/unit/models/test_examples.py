@@ -1,19 +1,15 @@
-"""One event's lesson: the gradient step, the gate, and the training example."""
+"""The training example of an event, and the moments of its candidates."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from models.adaptation import NEGATIVES, RunningMoments, adapt, example, seed_of, served
-from models.base import D
+from models.examples import NEGATIVES, RunningMoments, example, seed_of
 from models.features import F
 from models.interaction import EventType, Interaction
 from models.rank import Ranker, softmax
-from models.user_state import UserState
 from schemas.training import dequantise
-from tests.unit.models.reference import BaseNet
 from tests.unit.models.streams import START_MS, random_base
 
 BASE = random_base()
@@ -22,37 +18,6 @@ EVENT = Interaction(7, "a", EventType.PURCHASE, START_MS)
 
 def inputs(n: int = 40, seed: int = 3) -> np.ndarray:
     return np.clip(np.random.default_rng(seed).standard_normal((n, F)), -6, 6).astype(np.float32)
-
-
-def test_step_is_the_gradient_of_the_listwise_loss() -> None:
-    x, state, row = inputs(), UserState(), 5
-    state.fast[:] = np.random.default_rng(4).standard_normal(D).astype(np.float16) * np.float32(0.1)
-    delta = torch.from_numpy(state.fast.copy()).requires_grad_()
-    logits = BaseNet(BASE)(torch.from_numpy(x[None]), delta[None])[0]
-    (-torch.log_softmax(logits, 0)[row]).backward()
-    assert delta.grad is not None
-    expected = BASE.decay * state.fast - BASE.step_sizes[EventType.PURCHASE] * delta.grad.numpy()
-    scores, head = Ranker(BASE).score(x)
-    adapt(state, BASE, head, scores, row, EventType.PURCHASE)
-    np.testing.assert_allclose(state.fast, expected, atol=1e-3)
-    assert state.base_version == BASE.version
-
-
-def test_gate_opens_after_gains_and_closes_after_losses() -> None:
-    x, state = inputs(), UserState()
-    scores, head = Ranker(BASE).score(x)
-    scores = scores * np.float32(0.1)
-    for _ in range(30):
-        adapt(state, BASE, head, scores, 5, EventType.PURCHASE)  # always the same kind of item: adapting pays
-    assert served(state)
-    for _ in range(100):
-        least = int(np.argmin(head @ state.fast))
-        adapt(state, BASE, head, scores, least, EventType.PURCHASE)  # never what was learned: it does not
-    assert not served(state)
-
-
-def test_new_user_is_not_served_fast_weights() -> None:
-    assert not served(UserState())
 
 
 def test_example_holds_the_positive_first_and_the_negatives_drawn() -> None:

@@ -1,0 +1,173 @@
+"""Fast weights: what a worker corrects of the ranker's head at every event, between two versions of the base.
+
+    score(x) = base(x) + (delta + trust * d_u) . phi(x)        phi: the head's inputs, x and the last hidden layer
+
+* delta, one for the worker: a gradient step at every event, each weight's divided by its running size, and decayed. It
+  follows what has changed for everybody since the base was learned.
+* d_u, one per user: d <- decay d - step_sizes[event type] g (ANIL: Raghu et al. 2020; Meta-SGD: Li et al. 2017). Decay
+  and step sizes come with the base.
+* trust, one factor per weight, the worker's: descends the loss as seen through d_u, first order, so that directions in
+  which users are alike lose their say and those in which they differ gain it.
+
+Neither is served unless it pays: delta while its running log-loss advantage is positive; d_u while the advantage of all
+users with about as many events is beyond chance. Measured figures are in docs/quality.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.base import BaseParameters, D
+from models.jit import kernel
+from models.user_state import UserState
+
+Floats = NDArray[np.float32]
+
+_DELTA_RATE = 1e-3
+_DELTA_KEPT = 0.999  # of the delta at each event: what proves lasting comes with the next base
+_DELTA_MEMORY = 0.998  # of its running advantage at each event
+_TRUST_RATE = 0.03
+_TRUST_START, _TRUST_MOST = 0.4, 20.0
+_MEMORY = 0.999  # of squared gradients, and of the users' advantage
+_PROVEN = 20.0  # users' events before their advantage is believed
+_STAGES = 8  # users of 1, 2-3, 4-7 ... 64-127 and more events
+_LARGEST = 4.0  # of any fast weight: far beyond what is learned, well within float16
+
+
+class FastWeights:
+    """One worker's delta, trust and gates; a function of the events it learned, in their order.
+
+    Parameters
+    ----------
+    base : the version served; set another at a swap, what was learned is carried over.
+    users, worker : whether the users' fast weights and the worker's delta are learned and served.
+    """
+
+    def __init__(self, base: BaseParameters, users: bool = True, worker: bool = True) -> None:
+        self.base = base
+        self._of_users, self._of_worker = users, worker
+        self.delta = np.zeros(D, np.float32)
+        self.trust = np.full(D, _TRUST_START, np.float32)
+        self._delta_square = np.zeros(D, np.float32)
+        self._trust_square = np.zeros(D, np.float32)
+        self._delta_steps = self._trust_steps = 0
+        self._delta_advantage = 0.0
+        self._users = np.zeros((_STAGES, 3))  # per stage: weight, sum and sum of squares of the advantages
+        self._gradient = np.zeros(D, np.float32)
+
+    def correction(self, state: UserState) -> Floats | None:
+        """What is added to the head's weights for a user, `[F + H2]`; None where nothing has proven to pay."""
+        delta = self.delta if self._delta_advantage > 0 else None
+        if not self._pays(state):
+            return delta
+        own = self.trust * state.fast
+        return own if delta is None else own + delta
+
+    def _pays(self, state: UserState) -> bool:
+        """Whether users about as well known are predicted better with fast weights, by more than a standard error."""
+        weight, total, squares = self._users[_stage(state)].tolist()
+        return bool(weight >= _PROVEN and total > squares**0.5)
+
+    def adapt(self, state: UserState, inputs: Floats, scores: Floats, row: int, event_type: int) -> None:
+        """Learn from a choice: update the gates, then take one step of everything.
+
+        Parameters
+        ----------
+        inputs : float32[n, F + H2], the head's inputs of all candidates.
+        scores : float32[n], of the base alone.
+        row : the candidate that the user chose.
+        """
+        gradient = self._gradient
+        own = self.trust * state.fast
+        by_worker, by_user = compare(inputs, scores, row, self.delta, own, gradient)
+        if self._of_users:
+            if own.any():
+                self._users[_stage(state)] *= _MEMORY
+                self._users[_stage(state)] += (1.0, by_user, by_user * by_user)
+                self._trust_steps += 1
+                descend_trust(gradient, state.fast, _unbias(self._trust_steps), self._trust_square, self.trust)
+            descend_user(gradient, self.base.step_sizes[event_type], np.float32(self.base.decay), state.fast)
+            state.fast = state.fast.astype(np.float16).astype(np.float32)
+            state.base_version = self.base.version
+        if self._of_worker:
+            self._delta_advantage = _DELTA_MEMORY * self._delta_advantage + by_worker
+            self._delta_steps += 1
+            descend_delta(gradient, _unbias(self._delta_steps), self._delta_square, self.delta)
+
+
+def _stage(state: UserState) -> int:
+    return min(state.events.bit_length(), _STAGES - 1)
+
+
+def _unbias(steps: int) -> np.float32:
+    """Correction of a running mean that started at zero."""
+    return np.float32(1 / (1 - _MEMORY**steps))
+
+
+@kernel
+def compare(inputs, scores, row, delta, own, gradient):
+    """Write the listwise loss's gradient at the scores corrected by `delta` and `own` into `gradient`.
+
+    Returns by how many nats the choice is likelier by `delta` than by the base alone, and by both than by `delta`.
+    """
+    n, width = inputs.shape
+    by_worker = np.empty(n, np.float32)
+    by_both = np.empty(n, np.float32)
+    for i in range(n):
+        first = np.float32(0)
+        second = np.float32(0)
+        for f in range(width):
+            first += inputs[i, f] * delta[f]
+            second += inputs[i, f] * own[f]
+        by_worker[i] = scores[i] + first
+        by_both[i] = by_worker[i] + second
+    plain = _log_share(scores, row)
+    worker = _log_share(by_worker, row)
+    both = _log_share(by_both, row)
+    shift = by_both[row] - both
+    gradient[:] = 0
+    for i in range(n):
+        error = np.exp(by_both[i] - shift)
+        if i == row:
+            error -= np.float32(1)
+        for f in range(width):
+            gradient[f] += error * inputs[i, f]
+    return worker - plain, both - worker
+
+
+@kernel
+def _log_share(scores, row):
+    """Logarithm of the softmax share of one score."""
+    highest = scores.max()
+    total = np.float32(0)
+    for i in range(len(scores)):
+        total += np.exp(scores[i] - highest)
+    return scores[row] - highest - np.log(total)
+
+
+@kernel
+def descend_user(gradient, step_sizes, decay, fast):
+    """One step of a user's fast weights."""
+    for f in range(len(fast)):
+        moved = decay * fast[f] - step_sizes[f] * gradient[f]
+        fast[f] = min(max(moved, np.float32(-_LARGEST)), np.float32(_LARGEST))
+
+
+@kernel
+def descend_trust(gradient, fast, unbias, square, trust):
+    """One step of the trust: d(loss) / d(trust[f]) = gradient[f] fast[f]."""
+    for f in range(len(trust)):
+        slope = gradient[f] * fast[f]
+        square[f] += np.float32(1 - _MEMORY) * (slope * slope - square[f])
+        moved = trust[f] - np.float32(_TRUST_RATE) * slope / (np.sqrt(square[f] * unbias) + np.float32(1e-8))
+        trust[f] = min(max(moved, np.float32(0)), np.float32(_TRUST_MOST))
+
+
+@kernel
+def descend_delta(gradient, unbias, square, delta):
+    """One step of the delta."""
+    for f in range(len(delta)):
+        square[f] += np.float32(1 - _MEMORY) * (gradient[f] * gradient[f] - square[f])
+        step = gradient[f] / np.sqrt(square[f] * unbias + np.float32(1e-6))
+        delta[f] = np.float32(_DELTA_KEPT) * delta[f] - np.float32(_DELTA_RATE) * step
