@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
@@ -81,7 +82,7 @@ def run(shop: Shop, known: int, events: int, kind: Literal["memory", "rocksdb"] 
 def _run(shop: Shop, known: int, events: int, stores: list[Store]) -> dict[str, Any]:
     settings = Settings()
     metrics = WorkerMetrics(CollectorRegistry(), settings.k)
-    recommender = Recommender(initial_parameters(), recommender_config(settings))
+    recommender = Recommender(initial_parameters(), replace(recommender_config(settings), track_unadapted=True))
     processor = WorkerProcessor(settings, recommender, metrics, "benchmark", time.time)
     shared = SharedKnowledge(settings, recommender, metrics, "benchmark")
     shared.apply([InputRecord("items", 0, n, 0, *pair) for n, pair in enumerate(shop.catalogue())])

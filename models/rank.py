@@ -48,8 +48,8 @@ class Ranker:
 
 def softmax(scores: Floats) -> Floats:
     """Probabilities `[n]` of scores `[n]`."""
-    shares: Floats = np.exp(scores - scores.max())
-    shares /= shares.sum()
+    shares: Floats = np.empty(len(scores), np.float32)
+    exponentiate(scores, shares)
     return shares
 
 
@@ -58,6 +58,20 @@ def top(scores: Floats, k: int) -> NDArray[np.int64]:
     best: NDArray[np.int64] = np.empty(min(k, len(scores)), np.int64)
     highest(scores, best)
     return best
+
+
+@kernel
+def exponentiate(scores, shares):
+    """Fill `shares` with the softmax of `scores`."""
+    most = np.float32(-np.inf)
+    for score in scores:
+        most = max(most, score)
+    total = np.float32(0)
+    for i in range(len(scores)):
+        shares[i] = np.exp(scores[i] - most)
+        total += shares[i]
+    for i in range(len(scores)):
+        shares[i] /= total
 
 
 @kernel

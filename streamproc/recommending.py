@@ -30,7 +30,7 @@ def recommender_config(settings: Settings) -> RecommenderConfig:
         diversity=settings.diversity,
         exploration=settings.exploration,
     )
-    return RecommenderConfig(KnowledgeConfig(max_items=settings.max_items), rules, track_unadapted=True)
+    return RecommenderConfig(KnowledgeConfig(max_items=settings.max_items), rules)
 
 
 def warm_up(settings: Settings) -> None:

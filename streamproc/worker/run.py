@@ -6,6 +6,7 @@ import signal
 import time
 import uuid
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -44,7 +45,7 @@ def run_worker(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, settings.k)
-    config = recommender_config(settings)
+    config = replace(recommender_config(settings), track_unadapted=True)
     snapshots = Snapshots(settings, config.knowledge, time.time)
     # Items are best known before they are met: the catalogue is read first.
     catalogue = Broadcast(settings, [settings.topic("items"), settings.topic("model-updates")])
