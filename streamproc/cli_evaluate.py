@@ -143,10 +143,10 @@ def names_of(text: str, known: Sequence[str], option: str, **groups: Sequence[st
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
-    """Results for people: one block of lines for each file, the recommender first.
+    """Results for people: one block of lines for each file, the recommender first; MRR in each window at the end.
 
     >>> scores = {"hr": 0.5, "mrr": 0.25, "ndcg": 0.3, "coverage": 1.0, "seconds_per_event": 0.0002}
-    >>> scores["intervals"] = {"mrr": (0.24, 0.261)}
+    >>> scores |= {"intervals": {"mrr": (0.24, 0.261)}, "splits": {"window": {}}}
     >>> file = {"file": "a.csv", "k": 20, "scored_rows": 90, **scores, "arms": {}, "baselines": {"popularity": scores}}
     >>> print(table([file]))
     file   who                      HR@20  MRR@20  95 %            NDCG@20  coverage  ms/event
@@ -156,7 +156,8 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     k = results[0]["k"]
     width = max(4, *(len(result["file"]) for result in results))
     head = f"{'file':<{width}}  {'who':<22} {f'HR@{k}':>7} {f'MRR@{k}':>7}  {'95 %':<14} {f'NDCG@{k}':>8}"
-    lines = [f"{head}  coverage  ms/event"]
+    windows = list(results[0]["splits"]["window"])
+    lines = ["  ".join([f"{head}  coverage  ms/event", *windows])]
     for result in results:
         parts = {f"streamproc ({result['scored_rows']} rows)": result, **result["arms"], **result["baselines"]}
         for who, scores in parts.items():
@@ -166,7 +167,9 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             )
             milliseconds = _short(scores["seconds_per_event"] * 1_000, 3)
             coverage = _short(scores["coverage"])
-            lines.append(f"{result['file']:<{width}}  {who:<22} {quality}  {coverage:>8}  {milliseconds:>8}")
+            in_windows = (f"  {_short(scores['splits']['window'][name]['mrr']):>{len(name)}}" for name in windows)
+            figures = f"{quality}  {coverage:>8}  {milliseconds:>8}{''.join(in_windows)}"
+            lines.append(f"{result['file']:<{width}}  {who:<22} {figures}")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from streamproc.errors import StreamprocError
 
 try:
-    from matplotlib import rc_context
+    from matplotlib import colormaps, rc_context
     from matplotlib.figure import Figure
 except ImportError as error:  # an optional extra: only the report draws
     raise StreamprocError("--report needs matplotlib: pip install 'streamproc[report]'") from error
@@ -41,6 +41,7 @@ def curves(result: Figures, metric: str) -> str:
     with rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         axes = figure.subplots()
+        axes.set_prop_cycle(color=colormaps["tab20"].colors)
         for name, figures in parts(result).items():
             ours = name == US
             axes.plot(
@@ -99,6 +100,7 @@ def gains(result: Figures, metric: str = "mrr") -> str:
             axes.plot(gain["change_percent"], place, "o", color=_OURS)
         axes.axvline(0, color="grey", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=10)
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_yticks(range(len(rows)), [name for name, _ in rows])
         axes.set_xlabel(f"{metric.upper()}@{result['k']} of streamproc over it, %")
         return _svg(figure)

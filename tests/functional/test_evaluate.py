@@ -204,6 +204,9 @@ def test_a_splice_changes_the_world_at_half_of_the_rows(shop: Path, tmp_path: Pa
     windows = json.loads(summary.read_text())["splits"]["window"]
     assert windows["after_splice"]["rows"] == ROWS // 2
     assert windows["after_splice"]["mrr"] < windows["before_splice"]["mrr"]
+    table = evaluate(shop, "--splice", "--baselines", "none", "--limit", 60).output.splitlines()
+    assert table[0].endswith("before_splice  after_splice")
+    assert len(table[1]) == len(table[0])
 
 
 def test_publishing_after_every_example_serves_other_lists(shop: Path, tmp_path: Path) -> None:
