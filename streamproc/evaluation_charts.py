@@ -41,7 +41,7 @@ def curves(result: Figures, metric: str) -> str:
     with rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         axes = figure.subplots()
-        axes.set_prop_cycle(color=colormaps["tab20"].colors)
+        axes.set_prop_cycle(color=colormaps["tab20"](range(20)))
         for name, figures in parts(result).items():
             ours = name == US
             axes.plot(
