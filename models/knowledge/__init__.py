@@ -16,6 +16,7 @@ from models.knowledge.categories import Categories, learn_category
 from models.knowledge.content import Content
 from models.knowledge.items import Items
 from models.knowledge.neighbours import Postings, learn_posting
+from models.knowledge.newcomers import Newcomers
 from models.knowledge.pairs import CONTEXT, Pairs, learn_pairs
 from models.knowledge.popularity import HALF_LIVES, Popularity, learn_popularity
 from models.knowledge.second_order import SecondOrder
@@ -74,6 +75,7 @@ class Knowledge:
         rows = len(self.items.hashes)
         self.categories = Categories(config.max_categories)
         self.content = Content(rows)
+        self.newcomers = Newcomers(config.max_categories + 1)
         self.popularity = Popularity(rows, config.max_categories + 1)
         self.pairs = Pairs(rows, config.pairs_per_item, config.table_cells)
         self.second = SecondOrder(config.max_contexts)
@@ -87,6 +89,7 @@ class Knowledge:
         self.fresh = np.zeros(FRESH, np.int32)
         self.met = 0
         self.price_mean = 0.0
+        self._repeats = self._repeats_in_session = 0
         self._price_count = 0
         self._context = np.zeros(CONTEXT, np.int32)
 
@@ -95,14 +98,31 @@ class Knowledge:
         """Half life of the slow pair weights at the present size of the catalogue, events."""
         return self.config.slow_half_life + self.config.half_life_per_item * len(self.items)
 
+    @property
+    def repeat_rate(self) -> float:
+        """Share of events on an item that the user had touched before; a tenth is assumed at the start."""
+        return (self._repeats + 1.0) / (self.event + 10.0)
+
+    @property
+    def repeats_in_session(self) -> float:
+        """Share of the repeats that come within the session; a half is assumed at the start."""
+        return (self._repeats_in_session + 5.0) / (self._repeats + 10.0)
+
     def slot(self, item_id: str) -> int:
         """Slot of an item, 0 where it is unknown."""
         return self.items.table.get(_key(item_id))
 
     def put_item(self, item: CatalogueItem) -> None:
         """Take what the catalogue says; an item never seen is a candidate from now on."""
-        slot = self._ensure(item.item_id, item.timestamp_ms)
-        self._describe(slot, item.category, item.price)
+        known = self.slot(item.item_id)
+        slot = known or self._add(item.item_id, item.timestamp_ms)
+        items = self.items
+        before = int(items.category[slot])
+        described = self._describe(slot, item.category, item.price)
+        if items.events[slot] == 0 and (described or not known):
+            if known:
+                self.newcomers.withdraw(before)
+            self.newcomers.announce(items.reference(slot), int(items.category[slot]))
         self.content.put(slot, item)
         self.items.available[slot] = item.available
 
@@ -114,7 +134,13 @@ class Knowledge:
 
     def take(self, event: Interaction) -> None:
         """Learn from one interaction."""
-        slot = self._ensure(event.item_id, event.timestamp_ms)
+        slot = self.slot(event.item_id)
+        if slot == 0:
+            slot = self._add(event.item_id, event.timestamp_ms)
+        elif self.items.events[slot] == 0:
+            items = self.items
+            self.newcomers.adopt(int(items.category[slot]), self.event)
+            self.newcomers.learn_age(slot, self.event, items.used, items.last_event, items.events)
         if self._describe(slot, event.category, event.price) and not self.content.vector[slot].any():
             self.content.put_category(slot, event.category or "")
         items, users, popularity = self.items, self.users, self.popularity
@@ -151,7 +177,10 @@ class Knowledge:
             before = int(items.category[context[0] & 0xFFFFFF])
             categories = self.categories
             learn_category(before, items.category[slot], categories.follower, categories.weight, categories.total)
-        items.repeats[slot] += contains(user, reference, lists.members, lists.size)
+        repeated = contains(user, reference, lists.members, lists.size)
+        items.repeats[slot] += repeated
+        self._repeats += repeated
+        self._repeats_in_session += bool((context[:in_session] == reference).any())
         _post(lists, user, user, reference)
         sessions = self.sessions
         session = int(users.session[user])
@@ -173,7 +202,6 @@ class Knowledge:
         )
         items.events[slot] += 1
         items.purchases[slot] += event.event_type == EventType.PURCHASE
-        items.last_ms[slot] = max(items.last_ms[slot], event.timestamp_ms)
         items.last_event[slot] = self.event
         users.last_ms[user] = max(users.last_ms[user], event.timestamp_ms)
         users.session_size[user] += 1
@@ -185,15 +213,11 @@ class Knowledge:
         self.users.session[user] = self.session
         self.users.session_size[user] = 0
 
-    def _ensure(self, item_id: str, timestamp_ms: int) -> int:
+    def _add(self, item_id: str, timestamp_ms: int) -> int:
         items = self.items
-        key = _key(item_id)
-        slot = items.table.get(key)
-        if slot:
-            return slot
         if not items.next_slot():
             self._remove(items.coldest())
-        slot = items.add(item_id, key, timestamp_ms, self.event)
+        slot = items.add(item_id, _key(item_id), timestamp_ms, self.event)
         self.fresh[self.met % FRESH] = items.reference(slot)
         self.met += 1
         return slot
@@ -213,7 +237,10 @@ class Knowledge:
         return True
 
     def _remove(self, slot: int) -> None:
-        self.popularity.clear(slot, int(self.items.category[slot]))
+        category = int(self.items.category[slot])
+        if self.items.events[slot] == 0:
+            self.newcomers.withdraw(category)
+        self.popularity.clear(slot, category)
         self.pairs.clear(slot)
         self.sessions.clear(slot)
         self.users.lists.clear(slot)

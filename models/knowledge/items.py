@@ -24,7 +24,7 @@ class Items:
     generation : int32[slots].
     category : int32[slots], 0 is unknown.
     price : float32[slots], natural log of 1 + price, NaN where unknown.
-    born_ms, last_ms : int64[slots], first known and last touched.
+    born_ms : int64[slots], first known.
     last_event : int64[slots], event number of the last touch.
     events, purchases, repeats : float32[slots], ever; repeats are events of a user who had touched it before.
     available : bool[slots].
@@ -46,7 +46,6 @@ class Items:
         self.price = np.zeros(rows, np.float32)
         self.price[0] = np.nan
         self.born_ms = np.zeros(rows, np.int64)
-        self.last_ms = np.zeros(rows, np.int64)
         self.last_event = np.zeros(rows, np.int64)
         self.events = np.zeros(rows, np.float32)
         self.purchases = np.zeros(rows, np.float32)
@@ -85,7 +84,7 @@ class Items:
         self.hashes[slot] = hashed
         self.category[slot] = 0
         self.price[slot] = np.nan
-        self.born_ms[slot] = self.last_ms[slot] = timestamp_ms
+        self.born_ms[slot] = timestamp_ms
         self.last_event[slot] = event
         self.events[slot] = self.purchases[slot] = self.repeats[slot] = 0
         self.available[slot] = True

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import F
 from models.knowledge import Knowledge
 from models.knowledge.content import DIMENSIONS
+from models.knowledge.popularity import SLOW_LIST
 from models.retrieval import workspace as ws
 from models.retrieval.content import describe, score_fresh
+from models.retrieval.feature_rows import FeatureRows
 from models.retrieval.neighbours import score_neighbours
+from models.retrieval.newcomers import score_newcomers
 from models.retrieval.own import locate, score_own
-from models.retrieval.rows import item_features, moment_features, user_features
 from models.retrieval.rules import score_rules, score_second
 from models.retrieval.select import CANDIDATES, COLUMNS, DEEPEST, QUOTAS, SOURCES, choose, propose
+from models.retrieval.tastes import Tastes
 from models.retrieval.workspace import Workspace, touch
 from models.user_state import ITEMS, UserState
 
@@ -53,7 +55,8 @@ class Retriever:
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
         self.workspace = Workspace(len(knowledge.items.hashes))
-        self._features = np.zeros((CANDIDATES, F), np.float32)
+        self._tastes = Tastes(knowledge.config.max_categories + 1)
+        self._rows = FeatureRows(knowledge)
         self._own = np.zeros(ITEMS, np.int32)
         self._order = np.zeros(ITEMS, np.int32)
         self._profile = np.zeros(DIMENSIONS, np.float32)
@@ -86,7 +89,9 @@ class Retriever:
         score_own(self._own, state.order, *scratch)
         self._score_rules(own, in_session, scratch)
         self._score_neighbours(own, in_session, state.user, scratch)
+        self._tastes.take(knowledge, state, self._own, context, in_session)
         self._score_content(own, scratch)
+        self._score_newcomers(scratch)
         self._propose(own)
         if among is not None:
             rows = np.array([touch(slot, *scratch) for slot in among.tolist()], np.int32)
@@ -94,7 +99,10 @@ class Retriever:
         else:
             rows = self._choose()
         category = knowledge.categories.numbers.get(asked or "", 0)
-        return self._fill(state, rows, context, in_session, now_ms, category)
+        features = self._rows.fill(
+            rows, space, state, now_ms, category, self._tastes, self._profile, self._own, context, in_session
+        )
+        return Candidates(space.slots[rows], features, space.found[rows])
 
     def _score_rules(self, own: Slots, in_session: int, scratch: Scratch) -> None:
         knowledge = self.knowledge
@@ -181,6 +189,39 @@ class Retriever:
             *scratch,
         )
 
+    def _score_newcomers(self, scratch: Scratch) -> None:
+        knowledge, tastes = self.knowledge, self._tastes
+        newcomers, items, popularity = knowledge.newcomers, knowledge.items, knowledge.popularity
+        if not newcomers.present:
+            return
+        score_newcomers(
+            tastes.kinds,
+            tastes.category,
+            tastes.shares,
+            tastes.place,
+            newcomers.hot,
+            newcomers.newest,
+            newcomers.count,
+            newcomers.stock,
+            newcomers.adopted,
+            newcomers.stamp,
+            newcomers.readiness,
+            newcomers.usual(knowledge.event),
+            knowledge.event,
+            popularity.category_score,
+            max(popularity.total[SLOW_LIST], 1e-9),
+            knowledge.fresh,
+            knowledge.met,
+            items.generation,
+            items.last_event,
+            items.events,
+            items.available,
+            items.category,
+            items.price,
+            tastes.usual_price,
+            *scratch,
+        )
+
     def _propose(self, own: Slots) -> None:
         knowledge = self.knowledge
         popularity, items, categories = knowledge.popularity, knowledge.items, knowledge.categories
@@ -194,9 +235,6 @@ class Retriever:
             categories.weight,
             knowledge.recent,
             knowledge.event,
-            knowledge.fresh,
-            knowledge.met,
-            items.generation,
             self._lists,
             self._lengths,
         )
@@ -218,69 +256,3 @@ class Retriever:
             self._chosen,
         )
         return self._chosen[:n]
-
-    def _fill(
-        self, state: UserState, rows: Slots, context: Slots, in_session: int, now_ms: int, asked: int
-    ) -> Candidates:
-        """Compute the features of the chosen workspace rows."""
-        knowledge, space = self.knowledge, self.workspace
-        items, popularity, categories = knowledge.items, knowledge.popularity, knowledge.categories
-        slots = space.slots[rows]
-        if len(rows) > len(self._features):
-            self._features = np.zeros((len(rows), F), np.float32)
-        features = self._features[: len(rows)]
-        score, total = popularity.score, popularity.total
-        if knowledge.event:
-            item_features(
-                slots,
-                now_ms,
-                knowledge.event,
-                score,
-                popularity.total,
-                popularity.category_score,
-                items.category,
-                items.price,
-                items.born_ms,
-                items.last_event,
-                items.events,
-                items.purchases,
-                items.repeats,
-                knowledge.price_mean,
-                len(items),
-                features,
-            )
-        repeats = state.repeats / (state.events + 3.0)
-        user_features(
-            rows,
-            slots,
-            space.value,
-            space.found,
-            now_ms // 1000,
-            state.events + 1,
-            self._own,
-            context,
-            in_session,
-            state.touched,
-            state.last,
-            state.count,
-            state.interval,
-            state.kinds,
-            repeats,
-            items.category,
-            items.price,
-            categories.follower,
-            categories.weight,
-            categories.total,
-            asked,
-            items.events,
-            items.repeats,
-            score,
-            total,
-            knowledge.content.vector,
-            self._profile,
-            features,
-        )
-        bought = len(context) > 0 and bool(state.kinds[context[0]] & 4)
-        length = 0 if state.starts_session(now_ms) else state.session_length
-        moment_features(length, state.gap_ms(now_ms) / 1000.0, state.events, repeats, 1.0 * bought, features)
-        return Candidates(slots, features, space.found[rows])

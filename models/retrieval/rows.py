@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel, log
+from models.knowledge.newcomers import HALF_LIFE, age_class, prospect
 from models.retrieval import workspace as ws
+from models.retrieval.tastes import FADING, LIKES, NEXT, OTHERS, SESSION, TASTE
 
+# How likely each source alone is right, where the user does not repeat an own item.
+_MIX_NEXT, _MIX_RECENT, _MIX_HISTORY, _MIX_POPULAR = 0.35, 0.2, 0.1, 0.35
 _FLOOR = 1e-6  # share of all events below which popularity is not told apart
 
 
@@ -27,9 +31,19 @@ def lift(probability, share):
 @kernel
 def item_features(
     slots, now_ms, event, score, total, category_score, category, price, born_ms, last_event, events, purchases,
-    repeats, price_mean, catalogue, out,
+    repeats, price_mean, catalogue, usual, adopted, stamp, stock, readiness, popular, out,
 ):  # fmt: skip
-    """Fill the columns that depend on the item alone; `score`, `total` are those of `Popularity`, of one scale each."""
+    """Fill the columns that depend on the item alone.
+
+    An item that nobody has touched is as popular as is expected of a newcomer of its category.
+
+    Parameters
+    ----------
+    score, total, category_score : of `Popularity`, of one scale each.
+    usual, adopted, stamp, stock, readiness : of `Newcomers`.
+    popular : float32[n], receives the share of all events that is expected of the item.
+    """
+    held = max((1 - 2.0 ** (-event / HALF_LIFE)) * HALF_LIFE / 0.6931471805599453, 1.0)  # events remembered
     everything = max(total[2], 1e-9)
     for i in range(len(slots)):
         slot = slots[i]
@@ -39,6 +53,11 @@ def item_features(
         start = score[slot, 3] / max(total[3], 1e-9)
         c = category[slot]
         seen = events[slot]
+        if seen == 0:
+            slow = mid = fast = start = (
+                prospect(c, event, usual, adopted, stamp, stock) * readiness[age_class(event - last_event[slot])] / held
+            )
+        popular[i] = 0.5 * (slow + mid)
         row = out[i]
         row[0] = log(slow + _FLOOR)
         row[1] = log(mid + _FLOOR)
@@ -46,7 +65,7 @@ def item_features(
         row[3] = log((fast + 2e-4) / (mid + 2e-4))
         row[4] = log((mid + 2e-5) / (slow + 2e-5))
         row[5] = log(start + _FLOOR)
-        row[6] = log(score[slot, 2] / max(category_score[c], 1e-9) + 1e-4) if c > 0 else row[0]
+        row[6] = log(min(slow / max(category_score[c] / everything, 1e-9), 1.0) + 1e-4) if c > 0 else row[0]
         row[7] = log(1.0 + event - last_event[slot])
         row[8] = log(1.0 + max(now_ms - born_ms[slot], 0) / 3_600_000)
         row[9] = log(1.0 + seen)
@@ -61,8 +80,9 @@ def item_features(
 @kernel
 def user_features(
     rows, slots, value, found, now_s, user_event, own, context, in_session, touched, last, count, interval, kinds,
-    user_repeats, category, price, follower, follower_weight, follower_total, asked, events, repeats, score, total,
-    vector, profile, out,
+    user_repeats, category, price, place_of, shares, usual_price, all_counts, category_score, asked, events, repeats,
+    score, total, vector, profile, popular, repeat_rate, usual_rate,
+    within, out,
 ):  # fmt: skip
     """Fill the columns that depend on the user.
 
@@ -72,46 +92,14 @@ def user_features(
     own, context, in_session : from `locate`.
     user_event : number of the user's next event.
     touched, last, count, interval, kinds : of the user's record, by position.
+    place_of, shares, usual_price, all_counts : from `weigh`.
+    popular : from `item_features`.
+    repeat_rate, usual_rate : share of events that repeat an own item, of this user (smoothed) and of all.
+    within : share of the repeats that come within the session.
     profile : unit content vector of the user's latest items.
     asked : category of the request, 0 for none.
     """
     n_own = len(context)
-    # what the user likes: shares of categories, usual price, content of the latest items
-    likes_category = np.zeros(n_own, np.int32)
-    likes = np.zeros(n_own, np.float32)
-    likes_session = np.zeros(n_own, np.float32)
-    kinds_of = 0
-    all_likes = 1e-9
-    session_likes = 1e-9
-    usual_price = 0.0
-    priced = 1e-9
-    all_counts = 1e-9
-    for i in range(n_own):
-        position = context[i]
-        slot = own[position]
-        strength = count[position] * 0.97 ** (user_event - touched[position])
-        all_counts += strength
-        if slot == 0:
-            continue
-        if price[slot] == price[slot]:
-            usual_price += strength * price[slot]
-            priced += strength
-        c = category[slot]
-        if c > 0:
-            at = -1
-            for j in range(kinds_of):
-                if likes_category[j] == c:
-                    at = j
-            if at < 0:
-                at = kinds_of
-                likes_category[at] = c
-                kinds_of += 1
-            likes[at] += strength
-            all_likes += strength
-            if i < in_session:
-                likes_session[at] += 1.0
-                session_likes += 1.0
-    usual_price /= priced
     last_slot = own[context[0]] if n_own > 0 else 0
     last_category = category[last_slot]
     everything = max(total[2], 1e-9)
@@ -139,10 +127,11 @@ def user_features(
         row[27] = rule(v[ws.USER_KNN])
         row[28] = lift(v[ws.USER_KNN], share)
         row[29:40] = 0
+        again = np.float32(0)
         row[41] = 0
         position = int(v[ws.OWN]) - 1
         if position >= 0:
-            strength = count[position] * 0.97 ** (user_event - touched[position])
+            strength = count[position] * FADING ** (user_event - touched[position])
             since_s = max(now_s - last[position], 0)
             rank = n_own
             for j in range(n_own):
@@ -160,6 +149,8 @@ def user_features(
             row[37] = 1.0 if rank == 0 else 0.0
             row[38] = user_repeats
             row[39] = repeats[slot] / (events[slot] + 3.0)
+            again = row[31] if in_session == 0 else row[31] * 2 * (within if rank < in_session else 1 - within)
+            again *= (repeats[slot] + 3.0 * usual_rate) / ((events[slot] + 3.0) * usual_rate)
             if interval[position] > 0:
                 row[41] = min(
                     max((8.0 / 0.6931471805599453 * log(1.0 + since_s) - interval[position]) / 16.0, -3.0), 3.0
@@ -169,24 +160,38 @@ def user_features(
         row[43] = 0
         row[44] = 0
         row[45] = 0
+        taste = np.float32(0)
+        at = place_of[c] - 1 if c > 0 else -1
+        if at >= 0:
+            row[43] = shares[at, LIKES]
+            row[44] = shares[at, SESSION]
+            row[45] = rule(shares[at, NEXT])
+            taste = shares[at, TASTE]
+        liking = np.float32(1)  # how many times more likely than usual the category is
+        row[61] = -4
         if c > 0:
-            for j in range(kinds_of):
-                if likes_category[j] == c:
-                    row[43] = likes[j] / all_likes
-                    row[44] = likes_session[j] / session_likes
-                    break
-            if last_category > 0:
-                for j in range(follower.shape[1]):
-                    if follower[last_category, j] == c:
-                        row[45] = rule(follower_weight[last_category, j] / (follower_total[last_category] + 1.0))
-                        break
+            general = category_score[c] / everything + 1e-4
+            taste += OTHERS * general
+            row[61] = log(taste)
+            liking = taste / general
+        row[62] = log(
+            repeat_rate * again
+            + (1 - repeat_rate)
+            * (
+                _MIX_NEXT * v[ws.NEXT_LAST]
+                + _MIX_RECENT * v[ws.SLOW_RECENT]
+                + _MIX_HISTORY * v[ws.CROSS_HISTORY]
+                + _MIX_POPULAR * popular[i] * liking
+            )
+            + _FLOOR
+        )
         row[47] = 1.0 if asked > 0 and c == asked else 0.0
         row[48] = 0
         row[49] = 0
         if price[slot] == price[slot]:
             if last_slot > 0 and price[last_slot] == price[last_slot]:
                 row[48] = abs(price[slot] - price[last_slot])
-            if priced > 0.5:
+            if not np.isnan(usual_price):
                 row[49] = abs(price[slot] - usual_price)
         similar = np.float32(0)
         for d in range(len(profile)):

@@ -22,7 +22,7 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
     ("recent", 8, 24, -1),
     ("category_user", 24, 60, -1),
     ("category_next", 10, 20, -1),
-    ("fresh", 6, 20, -1),
+    ("newcomers", 16, 64, ws.NEWCOMER),
     ("content", 8, 30, ws.CONTENT),
     ("second_order", 12, 12, ws.SECOND),
     ("own_next", 12, 12, ws.OWN_NEXT),
@@ -38,16 +38,15 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
 
 QUOTAS = np.array([[first for _, first, _, _ in SOURCES], [second for _, _, second, _ in SOURCES]])
 COLUMNS = np.array([column for *_, column in SOURCES])
-OWN, POP_FAST, POP_MID, POP_SLOW, POP_START, RECENT, CATEGORY_USER, CATEGORY_NEXT, FRESH = range(9)
+OWN, POP_FAST, POP_MID, POP_SLOW, POP_START, RECENT, CATEGORY_USER, CATEGORY_NEXT = range(8)
 TAKEN = 1 << 30
 
 
 @kernel
 def propose(
-    quotas, own, category, leaders, category_leaders, follower, follower_weight, recent, event, fresh, met, generation,
-    lists, lengths,
+    quotas, own, category, leaders, category_leaders, follower, follower_weight, recent, event, lists, lengths,
 ):  # fmt: skip
-    """Enter what the sources without a column propose: the user's items, the leaders, the latest and the newest."""
+    """Enter what the sources without a column propose: the user's items, the leaders and the latest."""
     lengths[OWN] = min(len(own), quotas[OWN])
     lists[OWN, : lengths[OWN]] = own[: lengths[OWN]]
     for source, which in ((POP_FAST, FAST_LIST), (POP_MID, MID_LIST), (POP_SLOW, SLOW_LIST), (POP_START, START_LIST)):
@@ -73,14 +72,6 @@ def propose(
         if next_category > 0:
             lengths[CATEGORY_NEXT] = quotas[CATEGORY_NEXT]
             lists[CATEGORY_NEXT, : quotas[CATEGORY_NEXT]] = category_leaders[next_category, : quotas[CATEGORY_NEXT]]
-    n = 0
-    for i in range(min(met, len(fresh))):
-        reference = fresh[(met - 1 - i) % len(fresh)]
-        slot = reference & 0xFFFFFF
-        if n < quotas[FRESH] and generation[slot] == reference >> 24:
-            lists[FRESH, n] = slot
-            n += 1
-    lengths[FRESH] = n
 
 
 @kernel

@@ -23,9 +23,10 @@ TOUCHED = 12_288
     SESSION_KNN,
     USER_KNN,
     CONTENT,
+    NEWCOMER,
     OWN,
-) = range(16)
-COLUMNS = 16
+) = range(17)
+COLUMNS = 17
 
 
 class Workspace:
