@@ -2,48 +2,140 @@
 
 import inspect
 from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import aiokafka
-from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
+from aiokafka.errors import CorruptRecordException
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 
 from streamproc.engine import InputRecord
 from streamproc.engine.fetching import read_input_records
 
+TP = aiokafka.TopicPartition("clicks", 2)
+CONTROL = 0x20  # KIP-98: isControlBatch
 
-def log_of(*values: bytes) -> MemoryRecords:
+
+def batch_of(first: int, *values: bytes, producer: int = -1, control: bool = False) -> bytes:
+    """A record batch; `producer` makes it transactional."""
     builder = DefaultRecordBatchBuilder(
-        2, 0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0, batch_size=10_000
+        2, 0, is_transactional=producer >= 0, producer_id=producer, producer_epoch=0, base_sequence=0, batch_size=10_000
     )
-    for offset, value in enumerate(values):
-        builder.append(offset, 1_000 + offset, b"k", value, [("h", b"x")] if value == b"1" else [])
-    return MemoryRecords(bytes(builder.build()))
+    for number, value in enumerate(values):
+        key = b"\0\0\0\0" if control else b"k"  # a control record of type 0 is an abort marker
+        builder.append(number, 1_000 + first + number, key, value, [("h", b"x")] if value == b"1" else [])
+    built = bytearray(builder.build())
+    built[0:8] = first.to_bytes(8, "big")
+    built[22] |= CONTROL if control else 0
+    built[17:21] = calc_crc32c(bytes(built[21:])).to_bytes(4, "big")
+    return bytes(built)
 
 
-async def test_aiokafka_decodes_lazily_and_through_the_hook_that_makes_our_records() -> None:
-    tp = aiokafka.TopicPartition("clicks", 2)
-    consumer = aiokafka.AIOKafkaConsumer()
-    consumer._fetcher = Fetcher(consumer._client, consumer._subscription)
-    try:
-        assert isinstance(consumer._fetcher._records, OrderedDict)
-        read_input_records(consumer)
-        assignment = Assignment({tp})
-        assignment.state_value(tp).reset_to(0)
-        decoded = PartitionRecords(tp, log_of(b"0", b"1", b"2"), [], 0, None, None, True, 1)
-        consumer._fetcher._records[tp] = FetchResult(tp, assignment=assignment, partition_records=decoded, backoff=0)
-        records = consumer._fetcher._records[tp].getall(10)
-        assert records == [
-            InputRecord("clicks", 2, 0, 1_000, b"k", b"0", ()),
-            InputRecord("clicks", 2, 1, 1_001, b"k", b"1", (("h", b"x"),)),
-            InputRecord("clicks", 2, 2, 1_002, b"k", b"2", ()),
-        ]
-        assert all(type(record) is InputRecord for record in records)
-        assert assignment.state_value(tp)._position == 3
-    finally:
-        await consumer.stop()
+class Fetch:
+    """One fetch of a partition in a consumer that reads our records."""
+
+    def __init__(self, *batches: bytes, position: int = 0, aborted: list[tuple[int, int]] | None = None) -> None:
+        self.consumer = aiokafka.AIOKafkaConsumer(isolation_level="read_committed")
+        self.consumer._fetcher = Fetcher(self.consumer._client, self.consumer._subscription)
+        assert isinstance(self.consumer._fetcher._records, OrderedDict)
+        read_input_records(self.consumer)
+        self.assignment = Assignment({TP})
+        self.assignment.state_value(TP).reset_to(position)
+        log = MemoryRecords(b"".join(batches))
+        decoded = PartitionRecords(TP, log, aborted, position, None, None, True, READ_COMMITTED)
+        fetched = FetchResult(TP, assignment=self.assignment, partition_records=decoded, backoff=0)
+        self.consumer._fetcher._records[TP] = fetched
+        self.result = self.consumer._fetcher._records[TP]
+
+    @property
+    def position(self) -> int:
+        return self.assignment.state_value(TP)._position
+
+    def offsets(self, limit: int | None = None) -> list[int]:
+        return [record.offset for record in self.result.getall(limit)]
+
+
+@pytest.fixture
+async def fetch() -> AsyncIterator[Callable[..., Fetch]]:
+    made: list[Fetch] = []
+
+    def make(*batches: bytes, **more: Any) -> Fetch:
+        made.append(Fetch(*batches, **more))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.consumer.stop()
+
+
+def test_the_fetcher_asks_results_of_this_very_type_for_all_records() -> None:
+    source = inspect.getsource(Fetcher.fetched_records)
+    assert "type(res_or_error) is FetchResult" in source
+    assert "res_or_error.getall(max_records)" in source
+
+
+async def test_batches_become_our_records(fetch: Callable[..., Fetch]) -> None:
+    log = fetch(batch_of(0, b"0", b"1", b"2"))
+    records = log.result.getall(10)
+    assert records == [
+        InputRecord("clicks", 2, 0, 1_000, b"k", b"0", ()),
+        InputRecord("clicks", 2, 1, 1_001, b"k", b"1", (("h", b"x"),)),
+        InputRecord("clicks", 2, 2, 1_002, b"k", b"2", ()),
+    ]
+    assert all(type(record) is InputRecord for record in records)
+    assert log.position == 3
+    assert not log.result.has_more()
+
+
+async def test_a_poll_ends_within_a_batch_and_the_next_goes_on_there(fetch: Callable[..., Fetch]) -> None:
+    log = fetch(batch_of(0, b"a", b"b", b"c"), batch_of(3, b"d"), batch_of(7, b"e"))
+    assert (log.offsets(2), log.position) == ([0, 1], 2)
+    assert (log.offsets(1), log.position) == ([2], 3)
+    assert log.result.has_more()
+    assert (log.offsets(10), log.position) == ([3, 7], 8)
+    assert not log.result.has_more()
+
+
+async def test_what_lies_before_the_position_is_left_out(fetch: Callable[..., Fetch]) -> None:
+    assert fetch(batch_of(0, b"a", b"b", b"c"), position=2).offsets() == [2]
+
+
+async def test_a_seek_makes_what_was_fetched_void(fetch: Callable[..., Fetch]) -> None:
+    log = fetch(batch_of(0, b"a", b"b"), batch_of(2, b"c"))
+    assert log.offsets(1) == [0]
+    log.assignment.state_value(TP).seek(0)
+    assert log.offsets() == []
+    assert not log.result.has_more()
+
+
+async def test_aborted_batches_and_markers_are_passed_over(fetch: Callable[..., Fetch]) -> None:
+    log = fetch(
+        batch_of(0, b"aborted", producer=5),
+        batch_of(1, b"open", producer=6),
+        batch_of(2, b"\0\0\0\0\0\0", producer=5, control=True),
+        batch_of(3, b"kept", producer=5),
+        batch_of(4, b"\0\0\0\0\0\0", producer=5, control=True),
+        aborted=[(5, 0)],
+    )
+    assert log.offsets() == [1, 3]
+    assert log.position == 5
+
+
+async def test_a_damaged_batch_is_an_error_and_is_not_passed_over(fetch: Callable[..., Fetch]) -> None:
+    damaged = bytearray(batch_of(1, b"b"))
+    damaged[-2] ^= 1
+    log = fetch(batch_of(0, b"a"), bytes(damaged), batch_of(2, b"c"))
+    with pytest.raises(CorruptRecordException):
+        log.offsets()
+    assert log.position == 0
+    assert log.offsets() == []
+    assert not log.result.has_more()
 
 
 async def test_what_aiokafka_keeps_per_partition() -> None:
