@@ -43,6 +43,20 @@ class UserStateError(ValueError):
     """The bytes are no user record that this release can read."""
 
 
+def last_ms(raw: bytes) -> int:
+    """Read when the user was last active out of a record, without the rest of it.
+
+    Raises
+    ------
+    UserStateError
+        Another format, or too few bytes.
+    """
+    if len(raw) < _HEADER.size or raw[0] != FORMAT:
+        raise UserStateError("not a user record of a format known here")
+    at: int = _HEADER.unpack_from(raw)[7]
+    return at
+
+
 class UserState:
     """Own items, their order, the last list shown, recent event ids and the fast weights of one user.
 

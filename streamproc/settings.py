@@ -24,9 +24,9 @@ class SettingsError(StreamprocError):
     exit_code = 2
 
 
-def _legal_topic(name: str) -> str:
+def _legal_name(name: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9._-]*", name) or name in {".", ".."}:
-        raise ValueError("only letters, digits, '.', '_' and '-' are allowed in a topic name")
+        raise ValueError("only letters, digits, '.', '_' and '-' are allowed in a name")
     return name
 
 
@@ -37,7 +37,7 @@ def _brokers(text: str) -> str:
 
 
 # Prefix and name together stay within Kafka's 249 characters.
-TopicName = Annotated[str, Field(min_length=1, max_length=180), AfterValidator(_legal_topic)]
+TopicName = Annotated[str, Field(min_length=1, max_length=180), AfterValidator(_legal_name)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     ssl_certfile: FilePath | None = Field(default=None, description="Certificate of this client (PEM).")
     ssl_keyfile: FilePath | None = Field(default=None, description="Its key (PEM).")
 
-    topic_prefix: Annotated[str, Field(max_length=69), AfterValidator(_legal_topic)] = Field(
+    topic_prefix: Annotated[str, Field(max_length=69), AfterValidator(_legal_name)] = Field(
         default="", description="Put before every topic name, for example `shop.`."
     )
     topic_clicks: TopicName = Field(default="clicks", description="Clicks and cart events, keyed by user.")
@@ -126,6 +126,14 @@ class Settings(BaseSettings):
     )
     session_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
         default=10, description="A worker silent for so long loses its partitions."
+    )
+    group_instance_id: Annotated[str, Field(max_length=249), AfterValidator(_legal_name)] = Field(
+        default="",
+        description="Name of this worker over restarts, unique among workers: one that is back within the session "
+        "timeout keeps its partitions, and nobody else is interrupted; empty: none.",
+    )
+    state_ttl_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0, description="Forget users who did nothing for so many days, by the time of the events; 0: never."
     )
     max_event_bytes: Annotated[int, Field(ge=256, le=10_000_000)] = Field(
         default=65_536, description="Longer values go to the dead letters."

@@ -128,10 +128,9 @@ class Cycle:
         self._sending = asyncio.create_task(self._send(task, records, writes, took))
 
     async def _process(self, task: Task, records: Sequence[InputRecord]) -> Writes:
-        process = self._processor.process
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._thread, process, task.partition, records, task.state
+                self._thread, task.process, self._processor, records
             )
         except Exception as error:
             first = records[0]

@@ -17,6 +17,7 @@ from streamproc.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Offse
 from streamproc.engine.errors import EngineError, describe
 from streamproc.engine.faust_batches import BatchApp, PartitionFlow, Poll, WholePolls, silence
 from streamproc.engine.records import BatchStats, CommitStats, Processor, RecoveryStats
+from streamproc.engine.state import Expired
 from streamproc.engine.store import Store, open_store, stored_partitions
 from streamproc.engine.task import Task
 from streamproc.settings import Settings
@@ -40,6 +41,9 @@ class Engine:
         Changelog topic of the state table, with that number of partitions too.
     processor
         The work.
+    expired
+        Told a row's value and the newest timestamp of its partition (ms), says whether the row may go; ``None``: rows
+        stay. Called in the worker thread.
     on_batch, on_commit, on_recovery
         Called on the event loop after each batch, commit and recovery, for metrics.
 
@@ -57,6 +61,7 @@ class Engine:
         state_table: str,
         processor: Processor,
         *,
+        expired: Expired | None = None,
         on_batch: Callable[[BatchStats], object] = lambda stats: None,
         on_commit: Callable[[CommitStats], object] = lambda stats: None,
         on_recovery: Callable[[RecoveryStats], object] = lambda stats: None,
@@ -65,6 +70,7 @@ class Engine:
         self._topics = tuple(topics)
         self._changelog = state_table
         self._processor = processor
+        self._expired = expired
         self._observers = Observers(on_batch, on_commit)
         self._on_recovery = on_recovery
         self._options = aiokafka_options(settings)
@@ -158,6 +164,7 @@ class Engine:
                 **self._options,
                 "partition_assignment_strategy": [CopartitionedStickyAssignor(stored_partitions(self._folder))],
                 "max_poll_records": _POLL_BATCHES * settings.max_poll_records,
+                "group_instance_id": settings.group_instance_id or None,
                 "session_timeout_ms": session_ms,
                 "heartbeat_interval_ms": session_ms // 4,
             },
@@ -260,6 +267,7 @@ class Engine:
             delivery=delivery,
             flow=flow,
             capacity=capacity,
+            expired=self._expired,
         )
 
     def _delivery(self, partition: int) -> Delivery:

@@ -9,9 +9,11 @@ from aiokafka.structs import TopicPartition
 
 from streamproc.engine.delivery import Delivery
 from streamproc.engine.inbox import Inbox
-from streamproc.engine.records import InputRecord, Writes
-from streamproc.engine.state import TaskState
+from streamproc.engine.records import InputRecord, Processor, Writes
+from streamproc.engine.state import Expired, TaskState
 from streamproc.engine.store import Store
+
+_SWEPT_ROWS = 64
 
 
 class Flow(Protocol):
@@ -46,6 +48,8 @@ class Task:
         Its side of the consumer.
     capacity
         Records of one topic that may wait before fetching is paused; at half of it, it is resumed.
+    expired
+        Whether a row may go, as in the engine.
     """
 
     def __init__(
@@ -58,10 +62,11 @@ class Task:
         delivery: Delivery,
         flow: Flow,
         capacity: int,
+        expired: Expired | None = None,
     ) -> None:
         self.partition = partition
         self.inbox = Inbox(topics, lambda topic: flow.caught_up(topic, self.inbox.received(topic)))
-        self.state = TaskState(store)
+        self.state = TaskState(store, expired)
         self.delivery = delivery
         self._flow = flow
         self._capacity = capacity
@@ -88,7 +93,11 @@ class Task:
         return bool(self._offsets)
 
     def since_commit(self, now: float) -> float:
-        """Return the seconds since the last commit began, at monotonic time `now`."""
+        """Return the seconds since the last commit ended, at monotonic time `now`.
+
+        Since its end, not its beginning: where a commit takes longer than the interval between two, there would be one
+        after every batch, with nothing but waiting in between.
+        """
         return now - self._last_commit
 
     def put(self, topic: str, records: Sequence[InputRecord]) -> None:
@@ -104,6 +113,15 @@ class Task:
             self._paused.discard(topic)
             self._flow.resume(topic)
         return batch
+
+    def process(self, processor: Processor, records: Sequence[InputRecord]) -> Writes:
+        """Process a batch (in the worker thread), and remove some of the rows whose time has come."""
+        self.state.newest_ms = max(self.state.newest_ms, *(record.timestamp_ms for record in records))
+        writes = processor.process(self.partition, records, self.state)
+        # More rows than the batch can have added: the walk comes round however fast users come.
+        if swept := self.state.sweep(_SWEPT_ROWS + 2 * len(records)):
+            writes.state = swept | writes.state
+        return writes
 
     async def send(self, records: Sequence[InputRecord], writes: Writes) -> None:
         """Send a processed batch and wait for the acknowledgements; a commit under way is waited for first."""
@@ -129,8 +147,8 @@ class Task:
     async def commit(self) -> dict[str, int]:
         """Commit everything sent and return the offsets by topic."""
         offsets, self._offsets = self._offsets, {}
-        self._last_commit = time.monotonic()
         self.state.committing()
         await self.delivery.commit(offsets)
         self.state.committed()
+        self._last_commit = time.monotonic()
         return {tp.topic: offset for tp, offset in offsets.items()}

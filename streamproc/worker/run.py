@@ -19,6 +19,7 @@ from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
 from streamproc.recommending import recommender_config, warm_up
 from streamproc.settings import Settings
+from streamproc.worker.expiry import expiry
 from streamproc.worker.following import Following
 from streamproc.worker.health import Progress
 from streamproc.worker.knowledge import SharedKnowledge
@@ -62,6 +63,7 @@ async def _serve(settings: Settings) -> None:
             [settings.topic(name) for name in _INPUTS],
             settings.topic("user-state"),
             processor,
+            expired=expiry(settings.state_ttl_days),
             on_batch=lambda stats: progress.batch_done(),
             on_commit=lambda stats: metrics.committed(stats.seconds),
         )

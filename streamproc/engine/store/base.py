@@ -30,6 +30,12 @@ class Store(Protocol):
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Iterate over all rows, in no particular order."""
 
+    def walk(self, limit: int) -> list[bytes]:
+        """Return the next keys of an endless walk over all rows, at most `limit`; shorter where the walk begins anew.
+
+        Keys written during a round may come in the next one only, keys deleted during a round may still come.
+        """
+
     def rows(self) -> int:
         """Return the number of rows; an estimate where counting would read them all."""
 

@@ -1,6 +1,7 @@
 """Rows in a dict: the fastest, lost with the process, rebuilt from the changelog."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 
 class MemoryStore:
@@ -18,6 +19,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._position: int | None = None
+        self._walk: Iterator[bytes] = iter(())
 
     @property
     def position(self) -> int | None:
@@ -46,6 +48,13 @@ class MemoryStore:
         """Iterate over all rows."""
         yield from self._rows.items()
 
+    def walk(self, limit: int) -> list[bytes]:
+        """Return the next keys; a round walks over the keys as they were at its beginning."""
+        keys = list(islice(self._walk, limit))
+        if len(keys) < limit:
+            self._walk = iter(list(self._rows))
+        return keys
+
     def rows(self) -> int:
         """Return the number of rows."""
         return len(self._rows)
@@ -54,6 +63,7 @@ class MemoryStore:
         """Forget all rows and the position."""
         self._rows = {}
         self._position = None
+        self._walk = iter(())
 
     def close(self) -> None:
         """Nothing to let go of: the rows stay readable until the store is dropped."""

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
@@ -41,6 +42,7 @@ class RocksStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._walked = _ROW  # a row's key, with which the walk goes on
         folder.parent.mkdir(parents=True, exist_ok=True)
         self._open()
 
@@ -89,6 +91,14 @@ class RocksStore:
             if key[:1] == _ROW:
                 yield key[1:], value
 
+    def walk(self, limit: int) -> list[bytes]:
+        """Return the next keys in their order."""
+        # From the key after the last one seen: an iterator kept open would pin what compaction could free.
+        rows = islice(self._db.keys(from_key=self._walked), limit)
+        keys = [key[len(_ROW) :] for key in rows if key.startswith(_ROW)]
+        self._walked = _ROW + keys[-1] + b"\0" if len(keys) == limit else _ROW
+        return keys
+
     def rows(self) -> int:
         """Return RocksDB's estimate, which counts rows written twice and not yet compacted as two."""
         estimate = self._db.property_int_value("rocksdb.estimate-num-keys") or 0
@@ -98,6 +108,7 @@ class RocksStore:
         """Forget all rows and the position."""
         self._db.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._walked = _ROW
         self._open()
 
     def close(self) -> None:

@@ -60,6 +60,24 @@ def test_clearing_forgets_rows_and_position(open_one: Open) -> None:
     store.close()
 
 
+def test_a_walk_comes_by_every_row_again_and_again(open_one: Open) -> None:
+    store = open_one()
+    assert store.walk(10) == []
+    store.write({b"%03d" % number: b"x" for number in range(25)}, 1)
+    while len(store.walk(10)) == 10:
+        pass  # the end of a round that may have begun before
+    for _ in range(2):
+        keys = [key for _ in range(3) for key in store.walk(10)]
+        assert sorted(keys) == [b"%03d" % number for number in range(25)]
+    store.walk(10)
+    store.write({b"%03d" % number: None for number in range(24)}, 2)
+    seen = {key for _ in range(6) for key in store.walk(10)}
+    assert b"024" in seen
+    store.clear()
+    assert store.walk(10) == []
+    store.close()
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(st.binary(max_size=3), st.none() | st.binary(max_size=20), max_size=8), max_size=8))
 def test_any_writes_leave_what_a_dict_would(open_one: Open, batches: list[dict[bytes, bytes | None]]) -> None:

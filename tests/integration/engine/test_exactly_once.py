@@ -13,6 +13,7 @@ import pytest
 
 from streamproc.brokers.kafka import KafkaBroker
 from streamproc.engine import Broadcast, Engine, EngineError
+from streamproc.engine.store import open_store
 from streamproc.settings import Settings
 from tests.integration.engine.counting import (
     ECHO,
@@ -222,6 +223,62 @@ async def test_a_restart_on_rocksdb_reads_only_the_tail(settings: Settings) -> N
     await run_until(engine, partial(processor.has_counted, 100), "second life")
     assert rows == [0, 0, 0, 0]
     (await Results(settings).read()).assert_exactly_once(2_100)
+
+
+@pytest.mark.parametrize("store", ["memory", "rocksdb"])
+async def test_expired_rows_go_from_store_and_changelog(settings: Settings, store: str) -> None:
+    settings = settings.model_copy(update={"store": store})
+    await produce(settings, 200, keys=200)  # 200 users, once each
+    processor = Counting(settings)
+
+    def only_once(value: bytes, now_ms: int) -> bool:
+        return value == b"1"
+
+    await run_until(engine_for(settings, processor), partial(processor.has_counted, 200), "first life")
+    await produce(settings, 2_000, keys=8)  # a few come back, in every partition
+    processor = Counting(settings)
+    engine = engine_for(settings, processor, expired=only_once)
+    await run_until(engine, partial(processor.has_counted, 2_000), "second life")
+    results = await Results(settings).read()
+    assert {key: count for key, count in results.state.items() if count} == {
+        f"user-{number}".encode(): 250
+        for number in range(8)  # had they not expired, it would be 251
+    }
+    assert len(results.state) == 200  # the rest are tombstones
+    if store == "rocksdb":
+        stores = [
+            open_store(store, settings.data_dir / "state" / settings.application_id, number) for number in range(4)
+        ]
+        assert sum(len(list(opened.items())) for opened in stores) == 8
+        for opened in stores:
+            opened.close()
+    live: list[int] = []
+    engine = engine_for(settings, Counting(settings))
+    await run_until(engine, lambda: engine.ready and live.append(engine.rows()) is None, "third life")
+    assert live[0] == 8 or store == "rocksdb"  # which only estimates
+
+
+@pytest.mark.slow
+async def test_a_named_worker_that_is_soon_back_interrupts_nobody(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"session_timeout_seconds": 30})
+    first, second = (settings.model_copy(update={"group_instance_id": name}) for name in ("first", "second"))
+    processor = Counting(settings)
+    opened: list[int] = []
+    engine = engine_for(first, processor, on_recovery=lambda stats: opened.append(stats.partition))
+    running = asyncio.create_task(engine.run())
+    with Worker(second, tmp_path) as worker:
+        await wait_for(lambda: engine.ready and len(engine.lag()) == 2 * len(INPUTS), "half of the partitions went")
+        before = list(opened)
+        assert worker.end(signal.SIGTERM)[0] == 0
+    await produce(settings, 400, keys=50)
+    with Worker(second, tmp_path) as worker:
+        results = await Results(settings).wait_for_outputs(400, worker.check)
+        assert worker.end(signal.SIGTERM)[0] == 0
+    assert opened == before
+    assert 0 < sum(map(len, processor.batches)) < 400
+    engine.stop()
+    await running
+    results.assert_exactly_once(400)
 
 
 async def test_missing_topics_are_one_clear_line(settings: Settings) -> None:

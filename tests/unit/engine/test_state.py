@@ -42,6 +42,24 @@ def test_batches_of_one_transaction_add_up() -> None:
     assert state.store.position == 2
 
 
+def test_what_has_expired_is_not_there_and_is_swept_unless_it_was_written_since() -> None:
+    store = MemoryStore()
+    store.write({b"old": b"10", b"back": b"10", b"new": b"90"}, 1)
+    state = TaskState(store, lambda value, now_ms: now_ms - int(value) > 50)
+    assert state.get_many([b"old", b"new"]) == [b"10", b"90"]
+    state.newest_ms = 100
+    assert (state.get(b"old"), state.get_many([b"old", b"new", b"never"])) == (None, [None, b"90", None])
+    state.processed({b"back": b"100"})
+    state.sent(1)
+    swept = [row for _ in range(4) for row in state.sweep(2).items()]
+    assert set(swept) == {(b"old", None)}
+    state.processed(dict(swept))
+    state.sent(2)
+    state.committing()
+    state.committed()
+    assert dict(store.items()) == {b"back": b"100", b"new": b"90"}
+
+
 def test_a_commit_without_rows_leaves_the_position() -> None:
     store = MemoryStore()
     store.write({}, 9)
