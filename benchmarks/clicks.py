@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import orjson
 from confluent_kafka import Producer
@@ -37,6 +37,17 @@ def clicks(count: int, users: int = USERS) -> Iterator[tuple[bytes, bytes]]:
         yield user.encode(), orjson.dumps(event)
 
 
+def rows(count: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield rows of a state table as its changelog holds them: 500 bytes, each user once.
+
+    >>> [(len(key), len(value)) for key, value in rows(2)]
+    [(12, 500), (12, 500)]
+    """
+    rng = random.Random(_SEED)
+    for user in range(count):
+        yield f"user-{user:07d}".encode(), rng.randbytes(500)
+
+
 def make_topics(bootstrap: str, partitions: int, *names: str, compact: bool = False) -> None:
     """Create topics and wait until they are there."""
     config = {"cleanup.policy": "compact"} if compact else {}
@@ -45,8 +56,8 @@ def make_topics(bootstrap: str, partitions: int, *names: str, compact: bool = Fa
         future.result()
 
 
-def fill(bootstrap: str, topic: str, count: int) -> None:
-    """Write clicks to a topic.
+def fill(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Write keys and values to a topic.
 
     Raises
     ------
@@ -62,7 +73,7 @@ def fill(bootstrap: str, topic: str, count: int) -> None:
             "queue.buffering.max.messages": 1_000_000,
         }
     )
-    for key, value in clicks(count):
+    for key, value in records:
         producer.produce(topic, value, key)
         producer.poll(0)
     if left := producer.flush(60):

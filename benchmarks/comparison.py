@@ -1,4 +1,4 @@
-"""The same work for several systems, in one run on one broker: `parse` and `stateful`."""
+"""The same work for several systems, in one run on one broker: `parse`, `stateful`, and our `recovery`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks.clicks import fill, make_topics
+from benchmarks.clicks import clicks, fill, make_topics, rows
 from benchmarks.job import Job
 from benchmarks.machine import Cores
 from benchmarks.quix_environment import Environment
@@ -19,17 +19,18 @@ Row = dict[str, Any]
 
 PARTITIONS = 4
 _PATIENCE_SECONDS = 180
-_TOPIC = "bench-clicks"
+_CLICKS, _ROWS = "bench-clicks", "bench-rows"
 _OURS = "exactly once"
 _THEIRS = "at least once"
 
 
 class Plan(NamedTuple):
-    """How much: turns of each contest, seconds of a turn, records in the topic."""
+    """How much: turns of each contest, seconds of a turn, clicks in the topic, rows in a changelog."""
 
     repeats: int
     seconds: float
     records: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ CONTESTS = (
     Contest("faust", "stateful", "memory", "faust", _THEIRS),
     Contest("quix", "stateful", "rocksdb", "quix", _THEIRS),
     Contest("streamproc-rocksdb", "stateful", "rocksdb", "streamproc", _OURS),
+    Contest("streamproc", "recovery", "memory", "streamproc", _OURS),
+    Contest("streamproc-rocksdb", "recovery", "rocksdb", "streamproc", _OURS),
     Contest("faust-rocksdb", "stateful", "rocksdb", "faust", _THEIRS),
 )
 
@@ -75,8 +78,9 @@ def compare(bootstrap: str, cores: Cores, quix: Environment, plan: Plan) -> list
     quix
         Where Quix Streams is.
     """
-    make_topics(bootstrap, PARTITIONS, _TOPIC)
-    fill(bootstrap, _TOPIC, plan.records)
+    make_topics(bootstrap, PARTITIONS, _CLICKS, _ROWS)
+    fill(bootstrap, _CLICKS, clicks(plan.records))
+    fill(bootstrap, _ROWS, rows(plan.rows))
     turns: dict[Contest, list[Row]] = {contest: [] for contest in CONTESTS}
     # Round robin: what slows the machine for a minute slows one turn of each rather than all turns of one.
     for number in range(plan.repeats):
@@ -98,9 +102,9 @@ def _turn(contest: Contest, turn: int, bootstrap: str, cores: Cores, environment
             contest.store,
             bootstrap,
             name,
-            _TOPIC,
+            _CLICKS,
             f"{name}-output",
-            f"{name}-changelog",
+            _ROWS if contest.workload == "recovery" else f"{name}-changelog",
             PARTITIONS,
             folder,
             plan.records,

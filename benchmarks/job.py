@@ -23,7 +23,7 @@ class Job:
     ----------
     workload
         ``parse``: consume and decode. ``stateful``: read the user's state, write it with its changelog, send one
-        output for each event.
+        output for each event. ``recovery``: read a changelog into the store.
     store
         ``memory`` or ``rocksdb``, where a system offers both.
     bootstrap, group, topic, output, changelog
@@ -93,9 +93,13 @@ class Meter:
         if self._began:
             return self._seen >= self._events or now - self._began >= self._seconds
         if self._seen >= self._events / 10 or now - self._warming >= _WARM_SECONDS:
-            self._first = self._seen
-            self._began, self._cpu_began = now, time.process_time()
+            self.start()
         return False
+
+    def start(self) -> None:
+        """Start the clocks now."""
+        self._first = self._seen
+        self._began, self._cpu_began = time.perf_counter(), time.process_time()
 
     def report(self) -> None:
         """Print the figures as the last line: everything that was counted is delivered by now."""

@@ -9,7 +9,10 @@ from pathlib import Path
 import orjson
 
 from benchmarks.job import Job, Meter, read_job, updated
+from streamproc.connection import aiokafka_options
 from streamproc.engine import CommitStats, Engine, InputRecord, Output, StateView, Writes
+from streamproc.engine.changelog import recover
+from streamproc.engine.store import open_store
 from streamproc.settings import Settings
 
 
@@ -45,7 +48,30 @@ class Count:
 
 
 async def run(job: Job) -> None:
-    """Process until enough events are committed, and report."""
+    """Process until enough events are committed, or recover a state table, and report."""
+    settings = Settings(
+        bootstrap_servers=job.bootstrap,
+        application_id=job.group,
+        store="rocksdb" if job.store == "rocksdb" else "memory",
+        data_dir=Path(job.folder),
+        max_poll_records=2_000,  # as the others
+    )
+    if job.workload == "recovery":
+        await _recover(job, settings)
+    else:
+        await _process(job, settings)
+
+
+async def _recover(job: Job, settings: Settings) -> None:
+    stores = {number: open_store(settings.store, settings.data_dir, number) for number in range(job.partitions)}
+    meter = Meter(job)
+    meter.start()
+    found = await recover(aiokafka_options(settings), job.changelog, stores)
+    meter.add(sum(stats.rows for stats in found))
+    meter.report()
+
+
+async def _process(job: Job, settings: Settings) -> None:
     meter = Meter(job)
     committed: dict[int, int] = {}
 
@@ -55,12 +81,6 @@ async def run(job: Job) -> None:
             engine.stop()
         committed[stats.partition] = offset
 
-    settings = Settings(
-        bootstrap_servers=job.bootstrap,
-        application_id=job.group,
-        store="rocksdb" if job.store == "rocksdb" else "memory",
-        data_dir=Path(job.folder),
-    )
     processor = Parse() if job.workload == "parse" else Count(job.output)
     engine = Engine(settings, [job.topic], job.changelog, processor, on_commit=on_commit)
     await engine.run()
