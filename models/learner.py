@@ -2,12 +2,12 @@
 
 Measured on four streams (MRR@20 against a learner that serves its own parameters after every event): averaged
 parameters published every 1,000 events +0.3 %, raw ones every 5,000 -0.5 %; learning from 17 sampled candidates with
-two replayed examples per fresh one +0.6 %.
+two replayed examples per fresh one +0.6 %. Steps of two fresh examples at a rate of 2e-3 are worth 0.9 % over steps of
+eight at 1e-3 that start five times higher.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -33,8 +33,6 @@ class LearnerConfig:
     ----------
     fresh : fresh examples per step; `replayed` examples from the newest `replay_ring` join each of them.
     rate, weight_decay : of Adam.
-    boost, boost_steps : the rate starts `boost` times higher and falls with the square root of the steps, in units of
-        `boost_steps`: the built-in parameters are far from any real shop's.
     average_events : fresh examples over which the published parameters are averaged.
     rows : candidates per example that are learned from, the positive included.
     store : examples kept for replay and for the meta-update's user windows.
@@ -46,13 +44,11 @@ class LearnerConfig:
     meta : settings of the meta-update.
     """
 
-    fresh: int = 8
+    fresh: int = 2
     replayed: int = 2
     replay_ring: int = 4_000
-    rate: float = 1e-3
+    rate: float = 2e-3
     weight_decay: float = 1e-4
-    boost: float = 5.0
-    boost_steps: float = 100.0
     average_events: int = 1_000
     rows: int = 17
     store: int = 40_000
@@ -97,7 +93,6 @@ class BaseLearner:
         self._store = ExampleStore(config.store, config.replay_ring, config.rows, self._features)
         self._moments = RunningMoments(_scaler(initial))
         self._cadence = Cadence(config.publish_every, ramp=initial.version == 0)
-        self._boost = config.boost if initial.version == 0 else 1.0
         self._fresh = 0  # learned from since the last step
         self._start(initial)
 
@@ -142,7 +137,6 @@ class BaseLearner:
         replayed = self._store.sample(self._fresh * self.config.replayed, self._rng)
         self._fresh = 0
         examples = self._store.gather(np.concatenate((fresh, replayed)))
-        self._adam.rate = self.config.rate * max(1.0, self._boost / math.sqrt(1 + self.steps / self.config.boost_steps))
         loss = gradient(self._theta, self._standardised(examples, self._scaler), examples.correction, self._gradient)
         self._adam.step()
         self.steps += 1
