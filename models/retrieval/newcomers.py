@@ -10,6 +10,7 @@ from models.retrieval.tastes import OTHERS, TASTE
 from models.retrieval.workspace import NEWCOMER, touch
 
 _LATEST = 64  # of the items met last, whatever their category
+_MOST = 768  # references tried of the categories: twelve rings, the user's latest categories first
 _UNHEARD = 1e-3  # share of all events that an unheard-of category may have
 
 
@@ -29,6 +30,7 @@ def score_newcomers(
     fresh, met : ring of the items met last.
     usual_price : of the user, nan where it is not known.
     """
+    tried = 0
     for n in range(kinds + len(hot) + 1):
         c = 0
         if n < kinds:
@@ -37,8 +39,9 @@ def score_newcomers(
             c = hot[n - kinds]
             if place_of[c] > 0:
                 continue
-        if stock[c] < 1:
+        if stock[c] < 1 or tried >= _MOST:
             continue
+        tried += min(count[c], NEWEST)
         for back in range(min(count[c], NEWEST)):
             reference = newest[c, (count[c] - 1 - back) % NEWEST]
             slot = reference & 0xFFFFFF
