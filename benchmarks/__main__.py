@@ -50,6 +50,7 @@ def main(
     for name, value in figures["ratios"].items():
         click.echo(f"{name:48} {'no figure' if value is None else f'{value:.3g}'}")
     if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 

@@ -51,7 +51,7 @@ def rows(count: int) -> Iterator[tuple[bytes, bytes]]:
 def make_topics(bootstrap: str, partitions: int, *names: str, compact: bool = False) -> None:
     """Create topics and wait until they are there."""
     config = {"cleanup.policy": "compact"} if compact else {}
-    client = AdminClient({"bootstrap.servers": bootstrap})
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for future in client.create_topics([NewTopic(name, partitions, 1, config=config) for name in names]).values():
         future.result()
 
@@ -67,6 +67,7 @@ def fill(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]]) -> 
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
+            "log_level": 0,
             "linger.ms": 5,
             "partitioner": "murmur2_random",
             "enable.idempotence": True,

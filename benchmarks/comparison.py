@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.clicks import clicks, fill, make_topics, rows
 from benchmarks.job import Job
-from benchmarks.machine import Cores
+from benchmarks.machine import Cores, load
 from benchmarks.quix_environment import Environment
 
 Row = dict[str, Any]
@@ -86,7 +86,8 @@ def compare(bootstrap: str, cores: Cores, quix: Environment, plan: Plan) -> list
     for number in range(plan.repeats):
         for contest in CONTESTS:
             environment = quix if contest.program == "quix" else Environment(sys.executable)
-            turns[contest].append(_turn(contest, number, bootstrap, cores, environment, plan))
+            figures = _turn(contest, number, bootstrap, cores, environment, plan)
+            turns[contest].append(figures | {"load": load()})
     return [_row(contest, figures) for contest, figures in turns.items()]
 
 

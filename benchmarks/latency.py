@@ -55,6 +55,7 @@ class _Reader:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": dialogue.bootstrap,
+                "log_level": 0,
                 "group.id": "bench-latency",  # required, though nothing is subscribed or committed
                 "isolation.level": isolation,
                 "fetch.wait.max.ms": 100,
@@ -151,7 +152,9 @@ def under_load(dialogue: Dialogue, events: Sequence[Sent], per_second: float) ->
 
 
 def _producer(dialogue: Dialogue) -> Producer:
-    return Producer({"bootstrap.servers": dialogue.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
+    return Producer(
+        {"bootstrap.servers": dialogue.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random", "log_level": 0}
+    )
 
 
 def percentiles(seconds: Sequence[float]) -> Percentiles:

@@ -61,4 +61,4 @@ def usage(processes: Sequence[subprocess.Popen[bytes]]) -> Usage:
 
 def load() -> float:
     """Return the load average of the last minute: far above 1, others are at work and the figures are pessimistic."""
-    return os.getloadavg()[0]
+    return round(os.getloadavg()[0], 1)

@@ -68,7 +68,7 @@ def measure(parts: Sequence[str], sizes: Sizes, folder: Path, on_row: Callable[[
     """Measure and return ``{"rows": [...], "ratios": {...}}``; every row tells the load it was measured under."""
     rows: list[Row] = []
     for row in _rows(parts, sizes, share_out(), folder):
-        rows.append(row | {"load": round(load(), 1)})
+        rows.append({"load": load()} | row)
         on_row(rows[-1])
     return {"rows": rows, "ratios": ratios(rows)}
 

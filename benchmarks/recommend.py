@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 _EVENT_TOPICS = ("clicks", "purchases")
 _PATIENCE_SECONDS = 600.0
-_PROBE_EVENTS = 2_000  # tell how many events fill the time of a measurement
+_PROBE_EVENTS = 1_000  # tell how many events fill the time of a measurement
 _LONE_EVENTS = 100
 
 
@@ -49,6 +49,7 @@ class Bench:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
+                "log_level": 0,
                 "linger.ms": 5,
                 "partitioner": "murmur2_random",
                 "queue.buffering.max.messages": 1_000_000,
@@ -105,7 +106,11 @@ class Bench:
         """
         # A consumer that never joins: librdkafka's admin client crashes when asked for a group that is being set up.
         group = Consumer(
-            {"bootstrap.servers": self.settings.bootstrap_servers, "group.id": self.settings.application_id}
+            {
+                "bootstrap.servers": self.settings.bootstrap_servers,
+                "group.id": self.settings.application_id,
+                "log_level": 0,
+            }
         )
         names = [self.settings.topic(role) for role in _EVENT_TOPICS]
         asked = [TopicPartition(name, partition) for name in names for partition in range(self.settings.partitions)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import json
+import sys
 import time
 from itertools import islice
 from pathlib import Path
@@ -10,14 +12,14 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import clicks, components, job, latency, machine, ratios, shop
+from benchmarks import clicks, components, job, latency, machine, page, ratios, shop
 from benchmarks.job import Job, Meter
 from benchmarks.shop import Shop, history, message
 from schemas.knowledge import ItemStatsDelta
 from schemas.record import decode
 
 
-@pytest.mark.parametrize("module", [clicks, job, latency, machine, ratios, shop])
+@pytest.mark.parametrize("module", [clicks, job, latency, machine, page, ratios, shop])
 def test_examples_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -39,6 +41,37 @@ def test_a_file_takes_the_place_of_the_simulated_shop(tmp_path: Path) -> None:
     (event,) = Shop(1, 100, file).events()
     assert message(event)[:2] == ("purchases", b"u1")
     assert list(Shop(1, 100, file).catalogue()) == []
+
+
+def test_a_page_is_filled_again_from_a_run_even_where_a_system_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"events_per_second": 100.0, "cpu_seconds_per_1k": 0.5, "rss_mb": 80.0, "load": 1.0}
+    waited = {"p50_ms": 7.0, "p99_ms": 21.0}
+    rows = [
+        {"system": "streamproc", "workload": "parse", **row},
+        {"system": "quix", "workload": "parse", **dict.fromkeys(row), "problem": "not installed: no network"},
+        {"system": "streamproc", "workload": "recommend-lone", **row, "uncommitted": waited, "committed": waited},
+        {"system": "streamproc", "workload": "components", **row, "us_per_event": {"rank": 300.0, "decode": 10.0}},
+        {"system": "streamproc", "workload": "components-items-1000", **row},
+    ]
+    run, text = tmp_path / "run.json", tmp_path / "performance.md"
+    run.write_text(json.dumps({"rows": rows, "ratios": ratios.ratios(rows)}))
+    text.write_text("before\n<!-- benchmarks -->\nold\n<!-- end benchmarks -->\nafter\n")
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["page", str(run)])
+    page.main()
+    filled = text.read_text()
+    page.main()
+    assert text.read_text() == filled
+    assert "| parse | quix | not installed: no network |" in filled
+    assert "| recommend-lone | 7 | 21 | 7 | 21 |" in filled
+    assert filled.startswith("before\n")
+    assert filled.endswith("after\n")
+    assert "old" not in filled
+    drawn = {file.name for file in tmp_path.glob("*.svg")}
+    assert drawn == {"performance-systems.svg", "performance-components.svg", "performance-items.svg"}
+    assert all(f"]({name})" in filled for name in drawn)
 
 
 @pytest.mark.parametrize("seconds", [60.0, 0.05])
