@@ -38,6 +38,7 @@ Row = Interaction | CatalogueItem
 
 LEAD = (1_000, 5_000)  # rows between the announcement of an item and its first event
 EARLY = 500  # events within which a held-back category should be known
+WINDOW = 200  # of its events in a row, over which a hit rate is told
 K = 20
 
 
@@ -61,12 +62,19 @@ class FirstEvents:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Hit rates on the events of a category that appeared half-way."""
+    """Hit rates on the events of a category that appeared half-way.
+
+    Attributes
+    ----------
+    known_after : its events after which 200 in a row reached 80 % of the later hit rate; None: never, or too few
+        to tell.
+    """
 
     category: str
     events: int
     early_hit_rate: float
     later_hit_rate: float
+    known_after: int | None
 
 
 def announced(rows: Sequence[Interaction], lead: tuple[int, int] = LEAD, seed: int = 0) -> Iterator[Row]:
@@ -162,6 +170,10 @@ def measure_held_back(rows: Sequence[Interaction], category: str | None = None) 
         events=len(hits),
         early_hit_rate=_mean(early),
         later_hit_rate=_mean(later),
+        known_after=next(
+            (n for n in range(WINDOW, len(hits) + 1) if later and _mean(hits[n - WINDOW : n]) >= 0.8 * _mean(later)),
+            None,
+        ),
     )
 
 
@@ -206,7 +218,7 @@ def main(files: tuple[Path, ...], limit: int | None, category: str | None, json_
             click.echo(
                 f"{path.name}: category {held.category!r} held back, {held.events} events, HR@{K} of the first {EARLY} "
                 f"{held.early_hit_rate:.4f}, later {held.later_hit_rate:.4f} "
-                f"({100 * held.early_hit_rate / max(held.later_hit_rate, 1e-9):.0f} %)"
+                f"(80 % of that after {held.known_after} events)"
             )
     if json_file:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
