@@ -132,6 +132,18 @@ def test_what_moves_all_users_is_followed_until_it_is_over() -> None:
     assert world.live(500) > -0.02
 
 
+def test_what_was_learned_is_carried_over_a_swap() -> None:
+    world = World(calm_base(), own=1.0, shared=1.0)
+    world.live(1_000)
+    state = world.users[0]
+    before = world.fast.correction(state)
+    assert before is not None
+    world.fast.base = replace(world.fast.base, version=99)
+    np.testing.assert_array_equal(world.fast.correction(state), before)
+    world.live(1)
+    assert state.base_version == 99
+
+
 def test_what_is_switched_off_is_neither_learned_nor_served() -> None:
     world = World(calm_base(), own=1.0, shared=1.0)
     world.fast = FastWeights(world.fast.base, users=False, worker=False)
