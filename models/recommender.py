@@ -83,7 +83,7 @@ class Recommender:
         self._retriever = Retriever(self.knowledge)
         self._moments = RunningMoments()
         self._learned = 0
-        self._fast = FastWeights(base, self.config.fast_weights, self.config.worker_delta)
+        self.fast_weights = FastWeights(base, self.config.fast_weights, self.config.worker_delta)
         self.swap(base)
 
     @property
@@ -95,7 +95,7 @@ class Recommender:
         """Serve another version from now on; fast weights are carried over."""
         base.check()
         self._ranker = Ranker(base)
-        self._fast.base = base
+        self.fast_weights.base = base
 
     def put_item(self, item: CatalogueItem) -> None:
         """Take what the catalogue says of an item; a new one can be recommended at once."""
@@ -144,7 +144,7 @@ class Recommender:
         slots = candidates.slots
         x = self._ranker.standardise(candidates.features)
         scores, inputs = self._ranker.score(x)
-        fast = self._fast.correction(state)
+        fast = self.fast_weights.correction(state)
         if fast is not None:
             scores = scores + inputs @ fast
         left_out = {*exclude, *self.config.rules.blocked}
@@ -234,7 +234,7 @@ class Recommender:
             x = ranker.standardise(candidates.features)
             plain, inputs = ranker.score(x)
             scores = plain
-            fast = self._fast.correction(state)
+            fast = self.fast_weights.correction(state)
             if fast is not None:
                 scores = plain + inputs @ fast
             best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
@@ -252,7 +252,7 @@ class Recommender:
                         row, self._best(state, event.timestamp_ms, candidates.slots, unadapted, k)
                     )
                 made = example(self.base, event, x, scores, row, seed_of(event, state.events), source)
-                self._fast.adapt(state, inputs, plain, row, event.event_type)
+                self.fast_weights.adapt(state, inputs, plain, row, event.event_type)
         leaders = knowledge.popularity.leaders[MID_LIST, :k].tolist()
         return Learned(
             rank=rank,

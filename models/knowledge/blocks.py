@@ -36,6 +36,11 @@ class Blocks:
         self.pool = np.zeros(_FREE + max(widest // NARROWEST, 1).bit_length(), np.int64)
         self.pool[_LIMIT], self.pool[_WIDEST] = shared, widest
 
+    @property
+    def top(self) -> int:
+        """Cells beyond this one have never been used."""
+        return int(self.pool[_TOP])
+
 
 @kernel
 def widen(slot, row, pool, cells):

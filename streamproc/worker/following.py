@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
-from models.knowledge.snapshot import Arrays, freeze
+from models.snapshot import Arrays, freeze
 from streamproc.engine import Broadcast, InputRecord
 from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.processor import WorkerProcessor
@@ -75,7 +75,7 @@ class Following:
             positions: Offsets = {}
             for reader, _ in self._readers:
                 positions |= await reader.positions()
-            arrays = await asyncio.to_thread(freeze, self._shared.knowledge)
+            arrays = await asyncio.to_thread(freeze, self._shared.recommender)
             learned, read = self._processor.sources, self._shared.sources
             sources = {at: max(learned.get(at, -1), read.get(at, -1)) for at in learned.keys() | read.keys()}
             return arrays, self._shared.within(positions), sources

@@ -11,7 +11,6 @@ from typing import Final
 
 from models.base import BaseParameters, initial_parameters
 from models.interaction import EventType, Interaction
-from models.knowledge import Knowledge
 from models.recommender import Recommender
 from schemas.knowledge import ItemStatsDelta, ModelUpdate
 from schemas.record import RecordError, decode
@@ -52,7 +51,7 @@ class SharedKnowledge:
         known: Mapping[tuple[str, int], int] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
-        self._recommender = recommender
+        self.recommender = recommender
         self._metrics = metrics
         self._instance = instance.encode()
         self._items = settings.topic("items")
@@ -61,11 +60,6 @@ class SharedKnowledge:
         self._known = dict(known)
         self.sources = dict(known)
         """Last offset of each input topic and partition whose interactions were taken."""
-
-    @property
-    def knowledge(self) -> Knowledge:
-        """The item knowledge that is changed."""
-        return self._recommender.knowledge
 
     def within(self, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Those positions whose topics teach the item knowledge: models have no part in it and are named anew."""
@@ -84,15 +78,15 @@ class SharedKnowledge:
                     pointer = decode(ModelUpdate, record.value)
             except RecordError as error:
                 log.debug("skipped %s-%d@%d: %s", record.topic, record.partition, record.offset, error)
-        if pointer is not None and pointer.version != self._recommender.base.version:
+        if pointer is not None and pointer.version != self.recommender.base.version:
             self._swap(pointer)
 
     def _apply_item(self, record: InputRecord) -> None:
         item = parse_item(record, self._settings.max_event_bytes)
         if isinstance(item, Deleted):
-            self._recommender.remove_item(item.item_id)
+            self.recommender.remove_item(item.item_id)
         else:
-            self._recommender.put_item(item)
+            self.recommender.put_item(item)
 
     def _apply_stats(self, record: InputRecord) -> None:
         if any(name == INSTANCE_HEADER and value == self._instance for name, value in record.headers):
@@ -103,7 +97,7 @@ class SharedKnowledge:
             return
         self.sources[source] = delta.offset_last
         for seen in delta.interactions:
-            self._recommender.observe(
+            self.recommender.observe(
                 Interaction(
                     seen.user, seen.item_id, EventType(seen.event_type), seen.timestamp_ms, seen.category, seen.price
                 )
@@ -116,7 +110,7 @@ class SharedKnowledge:
             # The version in service goes on serving: a lost artefact must not take a worker down.
             log.error("version %d not loaded, still serving %d: %s", pointer.version, self.serving, error)
             return
-        self._recommender.swap(base)
+        self.recommender.swap(base)
         self._metrics.swapped(base.version)
         log.info("serving base version %d (%s)", base.version, pointer.reason)
 
@@ -127,4 +121,4 @@ class SharedKnowledge:
     @property
     def serving(self) -> int:
         """Version of the base model in service."""
-        return self._recommender.base.version
+        return self.recommender.base.version

@@ -7,70 +7,63 @@ import pytest
 
 from models.base import initial_parameters
 from models.interaction import CatalogueItem
-from models.knowledge import Knowledge, KnowledgeConfig
-from models.knowledge.snapshot import SnapshotError, freeze, thaw
+from models.knowledge import KnowledgeConfig
 from models.recommender import Recommender, RecommenderConfig
+from models.snapshot import SnapshotError, freeze, thaw
 from models.user_state import UserState
 from tests.unit.models.streams import START_MS, stream
 
-CONFIG = KnowledgeConfig(max_items=60, max_users=30, max_sessions=64, table_cells=2048)  # every bound is reached
+# every bound is reached
+CONFIG = RecommenderConfig(KnowledgeConfig(max_items=60, max_users=30, max_sessions=64, table_cells=2048))
+BASE = initial_parameters()
 
 
-def learned(rows: int) -> Knowledge:
-    knowledge = Knowledge(CONFIG)
-    knowledge.put_item(CatalogueItem("announced", START_MS, "kitchen", 3.0, "a blue pot", ("new",), (1.0, 2.0), True))
+def learned(rows: int, states: dict[int, UserState] | None = None) -> Recommender:
+    recommender, states = Recommender(BASE, CONFIG), {} if states is None else states
+    recommender.put_item(CatalogueItem("announced", START_MS, "kitchen", 3.0, "a blue pot", ("new",), (1.0, 2.0), True))
     for row in stream(rows):
-        knowledge.take(row)
-    knowledge.remove_item("announced")
-    return knowledge
+        recommender.learn(states.setdefault(row.user, UserState()), row)
+    recommender.remove_item("announced")
+    return recommender
 
 
 def test_what_is_learned_after_a_snapshot_is_the_same() -> None:
-    whole, before = learned(300), learned(300)
-    again = thaw(freeze(before), CONFIG)
-    for row in stream(600)[300:]:
-        whole.take(row)
-        again.take(row)
-    one, other = freeze(whole), freeze(again)
-    assert one.keys() == other.keys()
-    assert all(np.array_equal(one[path], other[path], equal_nan=one[path].dtype.kind == "f") for path in one)
-
-
-def test_a_recommender_goes_on_with_it() -> None:
-    lists = []
+    ends, lists = [], []
     for again in (False, True):
-        knowledge = Knowledge(CONFIG)
-        for row in stream(300):
-            knowledge.take(row)
+        states: dict[int, UserState] = {}
+        recommender = learned(300, states)
         if again:
-            knowledge = thaw(freeze(knowledge), CONFIG)
-        recommender = Recommender(initial_parameters(), RecommenderConfig(CONFIG), knowledge)
-        state = UserState()
-        lists.append([recommender.learn(state, row).items for row in stream(330)[300:]])
+            recommender = thaw(freeze(recommender), BASE, CONFIG)
+        later = stream(600)[300:]
+        lists.append([recommender.learn(states.setdefault(row.user, UserState()), row).items for row in later])
+        ends.append(freeze(recommender))
     assert lists[0] == lists[1]
     assert any(lists[0])
+    assert ends[0].keys() == ends[1].keys()
+    assert all(np.array_equal(a, ends[1][path], equal_nan=a.dtype.kind == "f") for path, a in ends[0].items())
+    assert ends[0]["fast_weights.delta"].any()
 
 
 def test_another_release_other_bounds_and_damage_are_refused() -> None:
     arrays = freeze(learned(50))
     with pytest.raises(SnapshotError, match="other bounds"):
-        thaw(arrays, KnowledgeConfig(max_items=61))
+        thaw(arrays, BASE, RecommenderConfig(KnowledgeConfig(max_items=61)))
     facts = arrays["facts"].tobytes()
     made_by = facts.index(b'"made_by":"') + len(b'"made_by":"')
     other = facts[:made_by] + b"0" * 16 + facts[made_by + 16 :]
     with pytest.raises(SnapshotError, match="another release"):
-        thaw(arrays | {"facts": np.frombuffer(other, np.uint8)}, CONFIG)
+        thaw(arrays | {"facts": np.frombuffer(other, np.uint8)}, BASE, CONFIG)
     for damaged in (
-        {path: array for path, array in arrays.items() if path != "items.events"},
-        arrays | {"items.events": arrays["items.events"].astype(np.float64)},
+        {path: array for path, array in arrays.items() if path != "knowledge.items.events"},
+        arrays | {"knowledge.items.events": arrays["knowledge.items.events"].astype(np.float64)},
         arrays | {"facts": arrays["facts"][:40]},
     ):
         with pytest.raises(SnapshotError, match="damaged"):
-            thaw(damaged, CONFIG)
+            thaw(damaged, BASE, CONFIG)
 
 
 def test_what_it_cannot_keep_is_refused() -> None:
-    knowledge = learned(10)
-    vars(knowledge)["clock"] = object()
+    recommender = learned(10)
+    vars(recommender.knowledge)["clock"] = object()
     with pytest.raises(TypeError, match="clock"):
-        freeze(knowledge)
+        freeze(recommender)

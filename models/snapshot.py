@@ -1,0 +1,146 @@
+"""What a recommender has learned as flat arrays and back: a restart need not learn the log from its first interaction.
+
+That is the item knowledge, and what the worker corrects of the base. The tables are walked, not listed: whatever one
+keeps in its attributes is kept. What cannot be kept is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from models.base import BaseParameters
+from models.knowledge import Knowledge, KnowledgeConfig
+from models.knowledge.blocks import Blocks
+from models.knowledge.categories import Categories
+from models.knowledge.content import Content
+from models.knowledge.items import Items
+from models.knowledge.neighbours import Postings
+from models.knowledge.newcomers import Newcomers
+from models.knowledge.pairs import Pairs
+from models.knowledge.popularity import Popularity
+from models.knowledge.users import Users
+from models.recommender import Recommender, RecommenderConfig
+
+Arrays = dict[str, NDArray[Any]]
+
+_NUMBERED = (Items, Categories, Content, Newcomers, Popularity, Pairs, Postings, Users, Blocks)
+"""Tables whose rows are given out in order, so that their arrays end where the last number given does."""
+
+_FACTS = "facts"  # the array that holds everything but arrays, as JSON
+
+
+class SnapshotError(ValueError):
+    """The arrays are no snapshot that this release can go on from."""
+
+
+def freeze(recommender: Recommender) -> Arrays:
+    """Copy everything that `recommender` has learned; the unused ends of its arrays are left out.
+
+    Examples
+    --------
+    >>> from models.base import initial_parameters
+    >>> from models.interaction import EventType, Interaction
+    >>> recommender = Recommender(initial_parameters())
+    >>> recommender.observe(Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000))
+    >>> thawed = thaw(freeze(recommender), recommender.base, recommender.config)
+    >>> thawed.knowledge.event, thawed.knowledge.items.names[thawed.knowledge.slot("tea")]
+    (1, 'tea')
+    """
+    arrays: Arrays = {}
+    facts: dict[str, Any] = {"made_by": _release(), "config": repr(recommender.config.knowledge)}
+    ends = _ends(recommender.knowledge)
+    for path, owner, name in _learned(recommender):
+        value = getattr(owner, name)
+        if isinstance(value, np.ndarray):
+            numbered = isinstance(owner, _NUMBERED) and name != "pool"
+            arrays[path] = value[: ends.get(len(value), len(value)) if numbered else None].copy()
+            facts[path] = len(value)
+        else:
+            facts[path] = value
+    arrays[_FACTS] = np.frombuffer(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY), np.uint8)
+    return arrays
+
+
+def thaw(arrays: Arrays, base: BaseParameters, config: RecommenderConfig) -> Recommender:
+    """A recommender that goes on from what `freeze` copied, serving `base`.
+
+    Raises
+    ------
+    SnapshotError
+        It is damaged, or was made by other code or with other bounds.
+    """
+    try:
+        facts = orjson.loads(arrays[_FACTS].tobytes())
+        if facts["made_by"] != _release():
+            raise SnapshotError("made by another release")
+        if facts["config"] != repr(config.knowledge):
+            raise SnapshotError("made with other bounds")
+        recommender = Recommender(base, config, Knowledge(config.knowledge))
+        for path, owner, name in _learned(recommender):
+            fresh = getattr(owner, name)
+            if isinstance(fresh, np.ndarray):
+                setattr(owner, name, _grown(arrays[path], facts[path], fresh))
+            else:
+                setattr(owner, name, type(fresh)(facts[path]))
+    except SnapshotError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:  # to the caller all damage is one
+        raise SnapshotError(f"damaged: {error}") from error
+    return recommender
+
+
+def _learned(recommender: Recommender) -> Iterator[tuple[str, Any, str]]:
+    yield from _attributes(recommender.knowledge, "knowledge.")
+    yield from _attributes(recommender.fast_weights, "fast_weights.")
+
+
+def _attributes(table: object, at: str) -> Iterator[tuple[str, Any, str]]:
+    """Path, owner and name of all that `table`, and the tables in it, keep; bounds and base come from elsewhere."""
+    for name, value in vars(table).items():
+        path = f"{at}{name}"
+        if isinstance(value, (KnowledgeConfig, BaseParameters)):
+            continue
+        if isinstance(value, (np.ndarray, int, float, np.integer, np.floating, list, dict)):
+            yield path, table, name
+        elif type(value).__module__.startswith("models.knowledge"):
+            yield from _attributes(value, f"{path}.")
+        else:
+            raise TypeError(f"{path}: a snapshot cannot keep a {type(value).__name__}")
+
+
+def _ends(knowledge: Knowledge) -> dict[int, int]:
+    """How far arrays of each length have been used: most are as long as their bound, far beyond what they hold."""
+    items, users, sessions = knowledge.items, knowledge.users, knowledge.sessions
+    ends: dict[int, int] = {}
+    for length, used in (
+        (len(items.hashes), items.used),
+        (len(users.hashes), users.used),
+        (len(sessions.size), min(knowledge.session + 1, len(sessions.size))),
+        (len(knowledge.categories.total), len(knowledge.categories.names)),
+        *((blocks.cells, blocks.top) for blocks in (knowledge.pairs.blocks, sessions.blocks, users.lists.blocks)),
+    ):
+        ends[length] = max(used, ends.get(length, 0))  # bounds may be equal
+    return ends
+
+
+def _grown(kept: NDArray[Any], length: int, fresh: NDArray[Any]) -> NDArray[Any]:
+    if kept.dtype != fresh.dtype or kept.shape[1:] != fresh.shape[1:] or len(kept) > length:
+        raise ValueError(f"{kept.dtype}{kept.shape} where {fresh.dtype}{fresh.shape} belongs")
+    array = np.zeros((length, *kept.shape[1:]), kept.dtype)
+    array[: len(kept)] = kept
+    return array
+
+
+def _release() -> str:
+    """A digest of the sources: their tables may mean something else in the next."""
+    digest = blake2b(digest_size=8)
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
