@@ -1,8 +1,7 @@
-"""Why an item was recommended: what each feature adds to its score, exactly, and which of them it would miss most.
+"""Why an item was recommended: what each feature adds to its score, exactly.
 
 The net is piecewise linear, so its score is gradient times input plus what the biases of the active pieces add:
-contributions and that base level sum to the score (Ancona et al. 2018, "gradient * input"). Features that say the same
-stand in for each other: of the strongest contributions those are named without which the score would fall most.
+contributions and that base level sum to the score (Ancona et al. 2018, "gradient * input").
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from models.jit import kernel
 Floats = NDArray[np.float32]
 
 NAMED = 3
-_TRIED = 6  # strongest contributions, of which those named are chosen
 _ABOUT_THE_MOMENT = {"session_length", "gap", "user_events", "user_repeats", "last_bought", "catalogue", "sources"}
 _NAMES = [feature.name for feature in FEATURES]
 _TELLING = np.array([feature.name not in _ABOUT_THE_MOMENT for feature in FEATURES])
@@ -48,35 +46,14 @@ def attributions(base: BaseParameters, x: Floats, fast: Floats | None = None) ->
     return contributions, level
 
 
-def losses(base: BaseParameters, x: Floats, features: NDArray[np.int64], fast: Floats | None = None) -> Floats:
-    """By how much each score falls when one feature is set to its mean.
-
-    Parameters
-    ----------
-    x : [n, F], standardised and clipped.
-    features : [n, m], those tried, one at a time.
-
-    Returns
-    -------
-    Array [n, m].
-    """
-    lost = np.empty(features.shape, np.float32)
-    _lose(x, features, base.w1, base.b1, base.w2, base.b2, *_head(base, fast), lost)
-    return lost
-
-
 def reasons(base: BaseParameters, x: Floats, fast: Floats | None = None) -> list[tuple[tuple[str, float], ...]]:
     """The at most three features that spoke most for each candidate, and what they contributed to its score.
 
-    The first is the one that it would miss most. Features that say something about the moment and not about the item
-    are never named.
+    Features that say something about the moment and not about the item are never named.
     """
     contributions, _ = attributions(base, x, fast)
-    strongest = np.empty((len(x), _TRIED), np.int64)
-    _choose(contributions, _TELLING, strongest)
-    lost = losses(base, x, np.maximum(strongest, 0), fast)
     named, shares = np.empty((len(x), NAMED), np.int64), np.empty((len(x), NAMED), np.float32)
-    _order(contributions, strongest, lost, named, shares)
+    _choose(contributions, _TELLING, named, shares)
     return [
         tuple((_NAMES[f], share) for f, share in zip(features, row, strict=True) if f >= 0)
         for features, row in zip(named.tolist(), shares.tolist(), strict=True)
@@ -123,71 +100,23 @@ def _attribute(x, w1, b1, w2, b2, skip, out, contributions, level):
 
 
 @kernel
-def _lose(x, tried, w1, b1, w2, b2, skip, out, lost):
-    """Fill `lost`: the score of the net as it is, less that without one feature."""
-    first = np.empty(len(b1), np.float32)
-    without = np.empty(len(b1), np.float32)
-    for i in range(len(x)):
-        for h in range(len(b1)):
-            value = b1[h]
-            for f in range(x.shape[1]):
-                value += w1[h, f] * x[i, f]
-            first[h] = value
-        whole = _net(first, w2, b2, out)
-        for m in range(tried.shape[1]):
-            f = tried[i, m]
-            for h in range(len(b1)):
-                without[h] = first[h] - w1[h, f] * x[i, f]
-            lost[i, m] = x[i, f] * skip[f] + whole - _net(without, w2, b2, out)
-
-
-@kernel
-def _choose(contributions, telling, strongest):
+def _choose(contributions, telling, named, shares):
     """The features with the highest positive contributions of each row, best first, -1 beyond them."""
-    strongest[:] = -1
-    for i in range(len(contributions)):
-        row = strongest[i]
-        for f in range(contributions.shape[1]):
-            value = contributions[i, f]
-            if value <= 0 or not telling[f]:
-                continue
-            at = len(row) - 1
-            if row[at] >= 0 and contributions[i, row[at]] >= value:
-                continue
-            while at > 0 and (row[at - 1] < 0 or contributions[i, row[at - 1]] < value):
-                row[at] = row[at - 1]
-                at -= 1
-            row[at] = f
-
-
-@kernel
-def _order(contributions, strongest, lost, named, shares):
-    """Those of the strongest without which the score would fall most, best first, -1 beyond them; earlier on a tie."""
     named[:] = -1
     shares[:] = 0
-    for i in range(len(strongest)):
-        for place in range(named.shape[1]):
-            best = -1
-            for m in range(strongest.shape[1]):
-                if strongest[i, m] >= 0 and (best < 0 or lost[i, m] > lost[i, best]):
-                    best = m
-            if best < 0:
-                break
-            named[i, place] = strongest[i, best]
-            shares[i, place] = contributions[i, strongest[i, best]]
-            strongest[i, best] = -1
-
-
-@kernel
-def _net(first, w2, b2, out):
-    """What the net adds to the skip, of the first layer's inputs."""
-    score = np.float32(0)
-    for j in range(len(b2)):
-        value = b2[j]
-        for h in range(len(first)):
-            value += w2[j, h] * _leaky(first[h])
-        score += _leaky(value) * out[j]
-    return score
+    for i in range(len(contributions)):
+        for f in range(contributions.shape[1]):
+            value = contributions[i, f]
+            at = named.shape[1]
+            while at > 0 and shares[i, at - 1] < value:
+                at -= 1
+            if at == named.shape[1] or not telling[f]:
+                continue
+            for behind in range(named.shape[1] - 1, at, -1):
+                named[i, behind] = named[i, behind - 1]
+                shares[i, behind] = shares[i, behind - 1]
+            named[i, at] = f
+            shares[i, at] = value
 
 
 @kernel

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.base import BaseParameters, D, F, initial_parameters
-from models.explain import attributions, losses, reasons
+from models.explain import attributions, reasons
 from models.features import INDEX
 from models.rank import Ranker, top
 from tests.unit.models.reference import BaseNet
@@ -68,19 +68,6 @@ def test_attributions_sum_to_the_score() -> None:
     scores, head = Ranker(base).score(x)
     contributions, level = attributions(base, x, fast)
     np.testing.assert_allclose(contributions.sum(axis=1) + level, scores + head @ fast, atol=1e-4)
-
-
-def test_losses_are_those_of_scoring_again() -> None:
-    base, x = random_base(), inputs(20)
-    fast = 0.3 * np.random.default_rng(2).standard_normal(D).astype(np.float32)
-    tried = np.tile(np.array([0, 7, F - 1]), (20, 1))
-    lost = losses(base, x, tried, fast)
-    before, head = Ranker(base).score(x)
-    for column in range(3):
-        without = x.copy()
-        without[:, tried[0, column]] = 0
-        after, after_head = Ranker(base).score(without)
-        np.testing.assert_allclose(lost[:, column], before + head @ fast - after - after_head @ fast, atol=1e-4)
 
 
 def test_reasons_name_what_speaks_for_the_item_and_never_the_moment() -> None:
