@@ -67,9 +67,9 @@ def report() -> Report:
     rows.repeat = array("b", [0, 0, 1, 1, 0, 0, 0, 0, 0, 0])
     rows.new_item = array("b", [1, 0, 0, 0, 0, 0, 0, 0, 0, 1])
     rows.recalled = array("b", [1, 1, 1, 1, 1, 1, 0, 0, 0, 0])
-    rows.found = array("i", [0, bit("own"), bit("own") | bit("fresh"), bit("fresh"), 0, bit("own"), 0, 0, 0, 0])
+    rows.found = array("i", [0, bit("own"), bit("own") | bit("content"), bit("content"), 0, bit("own"), 0, 0, 0, 0])
     rows.shown = array("h", [2, 2] + [0] * 8)
-    rows.shown_found = array("i", [bit("own"), bit("own"), bit("fresh"), bit("fresh") | bit("own")])
+    rows.shown_found = array("i", [bit("own"), bit("own"), bit("content"), bit("content") | bit("own")])
     rows.trainer_seconds = array("f", [7] + [0.25] * 9)
     return Report(2, 20, 1, 4, 3, rows, model, {"other": other}, {})
 
@@ -127,12 +127,12 @@ def test_curves_are_over_all_rows(report: Report) -> None:
 def test_sources_share_recall_hits_and_items_shown(report: Report) -> None:
     retrievers = summary(report)["retrievers"]
     assert list(retrievers) == [source for source, *_ in SOURCES]
-    own, fresh = retrievers["own"], retrievers["fresh"]
+    own, content = retrievers["own"], retrievers["content"]
     assert own["recall"] == pytest.approx(3 / 9)
     assert own["recall_alone"] == pytest.approx(2 / 9)
     assert own["hits"] == 1.0  # rows 1, 2 and 5
-    assert fresh["hits"] == pytest.approx(1 / 3)
-    assert (own["shown"], fresh["shown"]) == (0.5, 1.0)  # of the two items of row 1
+    assert content["hits"] == pytest.approx(1 / 3)
+    assert (own["shown"], content["shown"]) == (0.5, 1.0)  # of the two items of row 1
 
 
 def test_gains_over_a_baseline_are_paired(report: Report) -> None:
