@@ -10,7 +10,7 @@ from models.retrieval.tastes import OTHERS, TASTE
 from models.retrieval.workspace import NEWCOMER, touch
 
 _LATEST = 64  # of the items met last, whatever their category
-_MOST = 768  # references tried of the categories: twelve rings, the user's latest categories first
+_MOST = 256  # references tried of the categories: four full rings, those of the user's latest categories first
 _UNHEARD = 1e-3  # share of all events that an unheard-of category may have
 
 
@@ -42,29 +42,42 @@ def score_newcomers(
         if stock[c] < 1 or tried >= _MOST:
             continue
         tried += min(count[c], NEWEST)
+        expected = demand(c, shares, place_of, stock, adopted, stamp, usual, event, category_score, everything)
         for back in range(min(count[c], NEWEST)):
             reference = newest[c, (count[c] - 1 - back) % NEWEST]
             slot = reference & 0xFFFFFF
-            if generation[slot] != reference >> 24 or category_of[slot] != c:
-                continue
-            enter(
-                slot, shares, place_of, stock, adopted, stamp, readiness, usual, event, category_score, everything,
-                last_event, events, available, category_of, price, usual_price, place, slots, value, found, size,
-            )  # fmt: skip
+            if generation[slot] == reference >> 24 and category_of[slot] == c:
+                enter(
+                    slot, expected, readiness, event, last_event, events, available, price, usual_price, place, slots,
+                    value, found, size,
+                )  # fmt: skip
     for back in range(min(met, _LATEST)):
         reference = fresh[(met - 1 - back) % len(fresh)]
         slot = reference & 0xFFFFFF
-        if generation[slot] == reference >> 24:
+        if generation[slot] == reference >> 24 and events[slot] == 0:
+            c = category_of[slot]
+            expected = demand(c, shares, place_of, stock, adopted, stamp, usual, event, category_score, everything)
             enter(
-                slot, shares, place_of, stock, adopted, stamp, readiness, usual, event, category_score, everything,
-                last_event, events, available, category_of, price, usual_price, place, slots, value, found, size,
+                slot, expected, readiness, event, last_event, events, available, price, usual_price, place, slots,
+                value, found, size,
             )  # fmt: skip
 
 
 @kernel
+def demand(c, shares, place_of, stock, adopted, stamp, usual, event, category_score, everything):
+    """Adoptions that the next event promises one untouched item of category `c`, whatever its price and age."""
+    expected = prospect(c, event, usual, adopted, stamp, stock)
+    if c > 0:
+        general = category_score[c] / everything
+        taste = shares[place_of[c] - 1, TASTE] if place_of[c] > 0 else np.float32(0)
+        expected *= (taste + OTHERS * (general + _UNHEARD)) / (general + _UNHEARD)
+    return expected
+
+
+@kernel
 def enter(
-    slot, shares, place_of, stock, adopted, stamp, readiness, usual, event, category_score, everything, last_event,
-    events, available, category_of, price, usual_price, place, slots, value, found, size,
+    slot, expected, readiness, event, last_event, events, available, price, usual_price, place, slots, value, found,
+    size,
 ):  # fmt: skip
     """Score one item, if it is an available newcomer."""
     if events[slot] > 0 or not available[slot]:
@@ -72,12 +85,6 @@ def enter(
     row = touch(slot, place, slots, value, found, size)
     if row < 0 or value[row, NEWCOMER] > 0:
         return
-    c = category_of[slot]
-    expected = prospect(c, event, usual, adopted, stamp, stock)
-    if c > 0:
-        general = category_score[c] / everything
-        taste = shares[place_of[c] - 1, TASTE] if place_of[c] > 0 else np.float32(0)
-        expected *= (taste + OTHERS * (general + _UNHEARD)) / (general + _UNHEARD)
     distance = abs(price[slot] - usual_price)
     if not np.isnan(distance):
         expected /= 1 + distance
