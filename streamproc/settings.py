@@ -118,8 +118,8 @@ class Settings(BaseSettings):
         default=0.1, description="Longest time between commits under load."
     )
     snapshot_interval_seconds: Annotated[float, Field(ge=0)] = Field(
-        default=600,
-        description="How often a worker writes its item knowledge to `data_dir`, for a faster restart; 0 never.",
+        default=120,
+        description="How often a worker writes what it has learned to `data_dir`, for a faster restart; 0 never.",
     )
     max_poll_records: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=500, description="Largest micro-batch of one partition."
