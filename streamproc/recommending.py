@@ -1,9 +1,14 @@
 """From settings to the recommender's configuration, in one place: the worker and `evaluate` build the same."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Final
 
+import numba
+
 from models.base import initial_parameters
-from models.interaction import EventType, Interaction
+from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import KnowledgeConfig
 from models.recommender import Recommender, RecommenderConfig
 from models.rules import RulesConfig
@@ -34,13 +39,37 @@ def recommender_config(settings: Settings) -> RecommenderConfig:
 
 
 def warm_up(settings: Settings) -> None:
-    """Have all kernels compiled (once for each installation, then cached), so that no event has to wait for it."""
+    """Have all kernels compiled (once for each installation, then cached), so that no event has to wait for it.
+
+    Kernels round a little differently in the process that has compiled them than in one that reads them from the cache:
+    so another process compiles them, and the first run on a machine gives what every later one does.
+    """
+    if not any(Path(numba.config.CACHE_DIR).rglob("*.nbi")):
+        subprocess.run([sys.executable, "-c", f"from {__name__} import run_kernels; run_kernels()"], check=False)
     recommender = Recommender(initial_parameters(), recommender_config(settings))
     users = [UserState() for _ in range(3)]
-    for n in range(_WARM_UP_EVENTS):
-        now_ms, user = 1_700_000_000_000 + n * 1_000, users[n % 3]
-        recommender.learn(user, Interaction(n % 3, f"i{n % 7}", EventType(n % 3), now_ms, "c", 1.0 + n % 2))
-        recommender.recommend(user, now_ms)
+    for event in _few_events(_WARM_UP_EVENTS):
+        recommender.learn(users[event.user], event)
+        recommender.recommend(users[event.user], event.timestamp_ms)
+
+
+def run_kernels() -> None:
+    """Run every kernel of the recommender and of the learner once."""
+    from models.evaluation import evaluate  # noqa: PLC0415  # the worker needs no torch
+    from models.learner import BaseLearner  # noqa: PLC0415
+
+    base = initial_parameters()
+    recommender = Recommender(base, RecommenderConfig(track_unadapted=True))
+    recommender.put_item(CatalogueItem("new", 1_700_000_000_000, "c", 1.0, "a text", (), (), True))
+    evaluate(_few_events(200), recommender, BaseLearner(base), baselines={})
+    recommender.recommend(UserState(), 1_700_001_000_000)
+
+
+def _few_events(count: int) -> list[Interaction]:
+    start = 1_700_000_000_000
+    return [
+        Interaction(n % 3, f"i{n % 7}", EventType(n % 3), start + n * 1_000, "c", 1.0 + n % 2) for n in range(count)
+    ]
 
 
 def _block_list(settings: Settings) -> frozenset[str]:
