@@ -56,7 +56,7 @@ def warm_up(settings: Settings) -> None:
 def run_kernels() -> None:
     """Run every kernel of the recommender and of the learner once."""
     from models.evaluation import evaluate  # noqa: PLC0415  # the worker needs no torch
-    from models.learner import BaseLearner  # noqa: PLC0415
+    from models.learner import BaseLearner  # noqa: PLC0415  # the same
 
     base = initial_parameters()
     recommender = Recommender(base, RecommenderConfig(track_unadapted=True))
