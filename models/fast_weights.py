@@ -15,10 +15,13 @@ users with about as many events is beyond chance. Measured figures are in docs/q
 
 from __future__ import annotations
 
+from struct import Struct
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.base import BaseParameters, D
+from models.features import LAYOUT
 from models.jit import kernel
 from models.user_state import UserState
 
@@ -34,6 +37,10 @@ _PROVEN = 20.0  # users' events before their advantage is believed
 _STAGES = 8  # users of 1, 2-3, 4-7 ... 64-127 and more events
 _LARGEST = 4.0  # of any fast weight: far beyond what is learned, well within float16
 
+FORMAT = 0x81
+"""First byte of a record of `FastWeights.encode`; no user record begins with it."""
+_HEADER = Struct("<BIHQQQd")  # format, layout, D, events, steps of delta and of trust, the delta's advantage
+
 
 class FastWeights:
     """One worker's delta, trust and gates; a function of the events it learned, in their order.
@@ -42,11 +49,17 @@ class FastWeights:
     ----------
     base : the version served; set another at a swap, what was learned is carried over.
     users, worker : whether the users' fast weights and the worker's delta are learned and served.
+
+    Attributes
+    ----------
+    events : choices learned from.
+    delta, trust : float32[F + H2].
     """
 
     def __init__(self, base: BaseParameters, users: bool = True, worker: bool = True) -> None:
         self.base = base
         self._of_users, self._of_worker = users, worker
+        self.events = 0
         self.delta = np.zeros(D, np.float32)
         self.trust = np.full(D, _TRUST_START, np.float32)
         self._delta_square = np.zeros(D, np.float32)
@@ -78,6 +91,7 @@ class FastWeights:
         scores : float32[n], of the base alone.
         row : the candidate that the user chose.
         """
+        self.events += 1
         gradient = self._gradient
         own = self.trust * state.fast
         by_worker, by_user = compare(inputs, scores, row, self.delta, own, gradient)
@@ -94,6 +108,50 @@ class FastWeights:
             self._delta_advantage = _DELTA_MEMORY * self._delta_advantage + by_worker
             self._delta_steps += 1
             descend_delta(gradient, _unbias(self._delta_steps), self._delta_square, self.delta)
+
+    def encode(self) -> bytes:
+        """All that is the worker's own, exactly, in less than 2 KB; the users' fast weights are in their records."""
+        steps = self.events, self._delta_steps, self._trust_steps
+        header = _HEADER.pack(FORMAT, LAYOUT, D, *steps, self._delta_advantage)
+        return b"".join([header, *(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in self._arrays())])
+
+    def adopt(self, raw: bytes) -> bool:
+        """Go on from a record of `encode`, if it was learned from more events than this; returns whether it does.
+
+        A record of another layout of features, or a damaged one, is not taken: what it holds is learned anew.
+
+        Examples
+        --------
+        >>> from models.base import initial_parameters
+        >>> first, second = (FastWeights(initial_parameters()) for _ in range(2))
+        >>> first.events, first.delta[3] = 7, 0.5
+        >>> second.adopt(first.encode()), second.events, float(second.delta[3]), second.adopt(first.encode())
+        (True, 7, 0.5, False)
+        """
+        sizes = [array.nbytes for array in self._arrays()]
+        if len(raw) != _HEADER.size + sum(sizes):
+            return False
+        form, layout, width, events, delta_steps, trust_steps, advantage = _HEADER.unpack_from(raw)
+        if (form, layout, width) != (FORMAT, LAYOUT, D) or events <= self.events:
+            return False
+        kept, at = [], _HEADER.size
+        for array, size in zip(self._arrays(), sizes, strict=True):
+            little = array.dtype.newbyteorder("<")
+            kept.append(np.frombuffer(raw, little, array.size, at).reshape(array.shape).astype(array.dtype))
+            at += size
+        if not all(np.isfinite(array).all() for array in kept) or not np.isfinite(advantage):
+            return False
+        self.events, self._delta_steps, self._trust_steps, self._delta_advantage = (
+            events,
+            delta_steps,
+            trust_steps,
+            advantage,
+        )
+        self.delta, self.trust, self._delta_square, self._trust_square, self._users = kept
+        return True
+
+    def _arrays(self) -> tuple[NDArray[np.floating], ...]:
+        return self.delta, self.trust, self._delta_square, self._trust_square, self._users
 
 
 def _stage(state: UserState) -> int:

@@ -1,7 +1,6 @@
-"""What a recommender has learned as flat arrays and back: a restart need not learn the log from its first interaction.
+"""Item knowledge as flat arrays and back: a restart need not learn the log from its first interaction.
 
-That is the item knowledge, and what the worker corrects of the base. The tables are walked, not listed: whatever one
-keeps in its attributes is kept. What cannot be kept is refused.
+The tables are walked, not listed: whatever one keeps in its attributes is kept. What cannot be kept is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.base import BaseParameters
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.blocks import Blocks
 from models.knowledge.categories import Categories
@@ -26,7 +24,6 @@ from models.knowledge.newcomers import Newcomers
 from models.knowledge.pairs import Pairs
 from models.knowledge.popularity import Popularity
 from models.knowledge.users import Users
-from models.recommender import Recommender, RecommenderConfig
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -40,23 +37,22 @@ class SnapshotError(ValueError):
     """The arrays are no snapshot that this release can go on from."""
 
 
-def freeze(recommender: Recommender) -> Arrays:
-    """Copy everything that `recommender` has learned; the unused ends of its arrays are left out.
+def freeze(knowledge: Knowledge) -> Arrays:
+    """Copy everything that `knowledge` holds; the unused ends of its arrays are left out.
 
     Examples
     --------
-    >>> from models.base import initial_parameters
     >>> from models.interaction import EventType, Interaction
-    >>> recommender = Recommender(initial_parameters())
-    >>> recommender.observe(Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000))
-    >>> thawed = thaw(freeze(recommender), recommender.base, recommender.config)
-    >>> thawed.knowledge.event, thawed.knowledge.items.names[thawed.knowledge.slot("tea")]
+    >>> knowledge = Knowledge()
+    >>> knowledge.take(Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000))
+    >>> thawed = thaw(freeze(knowledge), knowledge.config)
+    >>> thawed.event, thawed.items.names[thawed.slot("tea")]
     (1, 'tea')
     """
     arrays: Arrays = {}
-    facts: dict[str, Any] = {"made_by": _release(), "config": repr(recommender.config.knowledge)}
-    ends = _ends(recommender.knowledge)
-    for path, owner, name in _learned(recommender):
+    facts: dict[str, Any] = {"made_by": _release(), "config": repr(knowledge.config)}
+    ends = _ends(knowledge)
+    for path, owner, name in _attributes(knowledge, ""):
         value = getattr(owner, name)
         if isinstance(value, np.ndarray):
             numbered = isinstance(owner, _NUMBERED) and name != "pool"
@@ -68,8 +64,8 @@ def freeze(recommender: Recommender) -> Arrays:
     return arrays
 
 
-def thaw(arrays: Arrays, base: BaseParameters, config: RecommenderConfig) -> Recommender:
-    """A recommender that goes on from what `freeze` copied, serving `base`.
+def thaw(arrays: Arrays, config: KnowledgeConfig) -> Knowledge:
+    """The knowledge that `freeze` copied.
 
     Raises
     ------
@@ -80,10 +76,10 @@ def thaw(arrays: Arrays, base: BaseParameters, config: RecommenderConfig) -> Rec
         facts = orjson.loads(arrays[_FACTS].tobytes())
         if facts["made_by"] != _release():
             raise SnapshotError("made by another release")
-        if facts["config"] != repr(config.knowledge):
+        if facts["config"] != repr(config):
             raise SnapshotError("made with other bounds")
-        recommender = Recommender(base, config, Knowledge(config.knowledge))
-        for path, owner, name in _learned(recommender):
+        knowledge = Knowledge(config)
+        for path, owner, name in _attributes(knowledge, ""):
             fresh = getattr(owner, name)
             if isinstance(fresh, np.ndarray):
                 setattr(owner, name, _grown(arrays[path], facts[path], fresh))
@@ -93,19 +89,14 @@ def thaw(arrays: Arrays, base: BaseParameters, config: RecommenderConfig) -> Rec
         raise
     except (KeyError, TypeError, ValueError) as error:  # to the caller all damage is one
         raise SnapshotError(f"damaged: {error}") from error
-    return recommender
-
-
-def _learned(recommender: Recommender) -> Iterator[tuple[str, Any, str]]:
-    yield from _attributes(recommender.knowledge, "knowledge.")
-    yield from _attributes(recommender.fast_weights, "fast_weights.")
+    return knowledge
 
 
 def _attributes(table: object, at: str) -> Iterator[tuple[str, Any, str]]:
-    """Path, owner and name of all that `table`, and the tables in it, keep; bounds and base come from elsewhere."""
+    """Path, owner and name of all that `table`, and the tables in it, keep; bounds come from elsewhere."""
     for name, value in vars(table).items():
         path = f"{at}{name}"
-        if isinstance(value, (KnowledgeConfig, BaseParameters)):
+        if isinstance(value, KnowledgeConfig):
             continue
         if isinstance(value, (np.ndarray, int, float, np.integer, np.floating, list, dict)):
             yield path, table, name

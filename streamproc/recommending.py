@@ -44,7 +44,7 @@ def warm_up(settings: Settings) -> None:
     Kernels round a little differently in the process that has compiled them than in one that reads them from the cache:
     so another process compiles them, and the first run on a machine gives what every later one does.
     """
-    if not any(Path(numba.config.CACHE_DIR).rglob("*.nbi")):
+    if not _compiled().exists():
         subprocess.run([sys.executable, "-c", f"from {__name__} import run_kernels; run_kernels()"], check=False)
     recommender = Recommender(initial_parameters(), recommender_config(settings))
     users = [UserState() for _ in range(3)]
@@ -54,7 +54,7 @@ def warm_up(settings: Settings) -> None:
 
 
 def run_kernels() -> None:
-    """Run every kernel of the recommender and of the learner once."""
+    """Run every kernel of the recommender and of the learner once, and note that all of them are compiled now."""
     from models.evaluation import evaluate  # noqa: PLC0415  # the worker needs no torch
     from models.learner import BaseLearner  # noqa: PLC0415  # the same
 
@@ -63,6 +63,11 @@ def run_kernels() -> None:
     recommender.put_item(CatalogueItem("new", 1_700_000_000_000, "c", 1.0, "a text", (), (), True))
     evaluate(_few_events(200), recommender, BaseLearner(base), baselines={})
     recommender.recommend(UserState(), 1_700_001_000_000)
+    _compiled().touch()
+
+
+def _compiled() -> Path:
+    return Path(numba.config.CACHE_DIR) / "compiled"
 
 
 def _few_events(count: int) -> list[Interaction]:

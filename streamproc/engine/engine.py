@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from faust.tables.recovery import RebalanceAgain
@@ -16,7 +16,7 @@ from streamproc.engine.cycle import Cycle, Observers
 from streamproc.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Offsets
 from streamproc.engine.errors import EngineError, describe
 from streamproc.engine.faust_batches import BatchApp, PartitionFlow, Poll, WholePolls, silence
-from streamproc.engine.records import BatchStats, CommitStats, Processor, RecoveryStats
+from streamproc.engine.records import BatchStats, CommitStats, Processor, RecoveryStats, StateView
 from streamproc.engine.state import Expired
 from streamproc.engine.store import Store, open_store, stored_partitions
 from streamproc.engine.task import Task
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 _POLL_BATCHES = 4  # a poll costs about the same whether it is large or small; a backlog comes in large ones
 _INBOX_BATCHES = 8  # batches of one topic that may wait in a task before its fetching is paused
+
+
+async def _ready(states: Mapping[int, StateView]) -> None:
+    """Prepare nothing."""
 
 
 class Engine:
@@ -44,6 +48,9 @@ class Engine:
     expired
         Told a row's value and the newest timestamp of its partition (ms), says whether the row may go; ``None``: rows
         stay. Called in the worker thread.
+    before_assigned
+        Awaited each time that partitions were assigned and their state recovered, before any record of theirs is
+        processed: the state tables of all that are assigned now, by partition. A rebalance may cancel it.
     on_batch, on_commit, on_recovery
         Called on the event loop after each batch, commit and recovery, for metrics.
 
@@ -62,6 +69,7 @@ class Engine:
         processor: Processor,
         *,
         expired: Expired | None = None,
+        before_assigned: Callable[[Mapping[int, StateView]], Awaitable[None]] = _ready,
         on_batch: Callable[[BatchStats], object] = lambda stats: None,
         on_commit: Callable[[CommitStats], object] = lambda stats: None,
         on_recovery: Callable[[RecoveryStats], object] = lambda stats: None,
@@ -71,12 +79,12 @@ class Engine:
         self._changelog = state_table
         self._processor = processor
         self._expired = expired
+        self._before_assigned = before_assigned
         self._observers = Observers(on_batch, on_commit)
         self._on_recovery = on_recovery
         self._options = aiokafka_options(settings)
         self._folder = settings.data_dir / "state" / settings.application_id
         self._stores: dict[int, Store] = {}  # of partitions that are assigned, or were last
-        self._prepared: set[int] = set()
         self._opened_epoch = 0
         self._assigned = False
         self._opening: asyncio.Task[None] | None = None
@@ -242,18 +250,12 @@ class Engine:
             for stats in await recover(self._options, self._changelog, self._stores):
                 logger.info("partition %d: %d rows recovered in %.1f s", *stats)
                 self._on_recovery(stats)
-            await self._before_assigned([partition for partition in partitions if partition not in self._prepared])
+            await self._before_assigned({partition: self._stores[partition] for partition in partitions})
         except BaseException:
             await asyncio.gather(*(delivery.abandon() for delivery in deliveries.values()), return_exceptions=True)
             raise
         for partition, delivery in deliveries.items():
             self._cycle.tasks[partition] = self._task(partition, delivery)
-
-    async def _before_assigned(self, partitions: Sequence[int]) -> None:
-        hook = getattr(self._processor, "before_assigned", None)
-        if hook is not None and partitions:
-            await hook(partitions)
-        self._prepared.update(partitions)
 
     def _task(self, partition: int, delivery: Delivery) -> Task:
         assert self._app is not None

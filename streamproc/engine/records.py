@@ -60,9 +60,6 @@ class Processor(Protocol):
 
     `process` runs in one worker thread, one batch at a time over all partitions. It must change nothing but its own
     memory: everything else goes out through :class:`Writes`. An exception ends the worker and takes the batch back.
-
-    A processor may also have ``async def before_assigned(self, partitions: Sequence[int]) -> None``; it is awaited on
-    the event loop before the first record of these partitions is processed.
     """
 
     def process(self, partition: int, records: Sequence[InputRecord], state: StateView) -> Writes:

@@ -75,7 +75,7 @@ class Following:
             positions: Offsets = {}
             for reader, _ in self._readers:
                 positions |= await reader.positions()
-            arrays = await asyncio.to_thread(freeze, self._shared.recommender)
+            arrays = await asyncio.to_thread(freeze, self._shared.recommender.knowledge)
             learned, read = self._processor.sources, self._shared.sources
             sources = {at: max(learned.get(at, -1), read.get(at, -1)) for at in learned.keys() | read.keys()}
             return arrays, self._shared.within(positions), sources

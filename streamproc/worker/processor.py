@@ -1,7 +1,8 @@
 """One micro-batch of one partition: score what was shown, adapt, learn, recommend. Records in, writes out."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from models.drift import DriftMonitor, Outcome
 from models.interaction import Interaction, hash_id
@@ -15,6 +16,9 @@ from streamproc.metrics import WorkerMetrics
 from streamproc.settings import Settings
 from streamproc.worker import writes
 from streamproc.worker.parse import Misplaced, Parser, UserEvent
+
+FAST_WEIGHTS_KEY = b""
+"""Key of the worker's own fast weights among the users' states: no user id is empty."""
 
 # Examples between two reports of feature moments: the trainer's scaler needs no more.
 MOMENTS_EVERY = 500
@@ -69,6 +73,16 @@ class WorkerProcessor:
         self.sources: dict[tuple[str, int], int] = {}
         """Last offset of each input topic and partition that was learned here."""
 
+    async def before_assigned(self, states: Mapping[int, StateView]) -> None:
+        """Go on from the fast weights that partitions bring, where they were learned from more than this worker's."""
+        await asyncio.to_thread(self._adopt, list(states.values()))
+
+    def _adopt(self, states: Sequence[StateView]) -> None:
+        with self.lock:
+            for state in states:
+                if raw := state.get(FAST_WEIGHTS_KEY):
+                    self._recommender.fast_weights.adopt(raw)
+
     def process(self, partition: int, records: Sequence[InputRecord], state: StateView) -> Writes:
         """Take one micro-batch; returns everything that its transaction writes."""
         started = self._clock()
@@ -85,7 +99,10 @@ class WorkerProcessor:
                 self._recommend(batch, record, event)
         batch.outputs += writes.item_stats(self._settings, self._instance, batch.learned)
         self._metrics.batch(len(records), self._clock() - started)
-        return Writes({key: user.encode() for key, user in batch.users.items()}, batch.outputs)
+        rows: dict[bytes, bytes | None] = {key: user.encode() for key, user in batch.users.items()}
+        if batch.learned:
+            rows[FAST_WEIGHTS_KEY] = self._recommender.fast_weights.encode()
+        return Writes(rows, batch.outputs)
 
     def _take(self, batch: _Batch, record: InputRecord, now_ms: int) -> None:
         parsed = self._parser.parse(record, now_ms)

@@ -47,13 +47,13 @@ async def _serve(settings: Settings) -> None:
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, settings.k)
     config = replace(recommender_config(settings), track_unadapted=True)
-    snapshots = Snapshots(settings, config, time.time)
+    snapshots = Snapshots(settings, config.knowledge, time.time)
     # Items are best known before they are met: the catalogue is read first.
     catalogue = Broadcast(settings, [settings.topic("items"), settings.topic("model-updates")])
     interactions = Broadcast(settings, [settings.topic("item-stats")])
     async with catalogue, interactions:
         kept = await _resume(snapshots, catalogue, interactions)
-        recommender = kept.recommender if kept else Recommender(initial_parameters(), config)
+        recommender = Recommender(initial_parameters(), config, kept.knowledge if kept else None)
         # The instance, unlike the worker's id, is new with each start: what an earlier life wrote must be read again.
         instance = f"{settings.worker_id}-{uuid.uuid4().hex[:12]}"
         processor = WorkerProcessor(settings, recommender, metrics, instance, time.time)
@@ -64,6 +64,7 @@ async def _serve(settings: Settings) -> None:
             settings.topic("user-state"),
             processor,
             expired=expiry(settings.state_ttl_days),
+            before_assigned=processor.before_assigned,
             on_batch=lambda stats: progress.batch_done(),
             on_commit=lambda stats: metrics.committed(stats.seconds),
         )
@@ -95,7 +96,7 @@ async def _resume(snapshots: Snapshots, *readers: Broadcast) -> Snapshot | None:
         return None
     for reader in readers:
         reader.seek(kept.positions)
-    log.info("going on from a snapshot of %d items", len(kept.recommender.knowledge.items))
+    log.info("going on from a snapshot of %d items", len(kept.knowledge.items))
     return kept
 
 

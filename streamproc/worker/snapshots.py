@@ -1,4 +1,4 @@
-"""Snapshots of what a worker has learned on its own disk: a restart reads the logs from there, not from their start.
+"""Snapshots of a worker's item knowledge on its own disk: a restart reads the logs from there, not from their start.
 
 A snapshot is a cache. Where there is none, or none that can be trusted, the logs teach the same.
 """
@@ -14,8 +14,7 @@ import orjson
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from models.base import initial_parameters
-from models.recommender import Recommender, RecommenderConfig
+from models.knowledge import Knowledge, KnowledgeConfig
 from models.snapshot import Arrays, SnapshotError, thaw
 from streamproc.settings import Settings
 
@@ -30,7 +29,7 @@ MAX_AGE_SECONDS: Final = 12 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A recommender, and up to where it has learned; it serves version 0 until the pointers have been read.
+    """Item knowledge, and up to where it was learned.
 
     Attributes
     ----------
@@ -39,7 +38,7 @@ class Snapshot:
         in the log, so beyond `positions` there may be records that it knows already.
     """
 
-    recommender: Recommender
+    knowledge: Knowledge
     positions: Offsets
     sources: Offsets
 
@@ -53,7 +52,7 @@ class Snapshots:
         Wall time, seconds since 1970.
     """
 
-    def __init__(self, settings: Settings, config: RecommenderConfig, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, config: KnowledgeConfig, clock: Callable[[], float]) -> None:
         self._path = settings.data_dir / "knowledge" / f"{settings.application_id}.safetensors"
         self._config = config
         self._clock = clock
@@ -69,8 +68,8 @@ class Snapshots:
                 if age > MAX_AGE_SECONDS:
                     raise SnapshotError(f"{age / 3600:.0f} hours old")
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-                recommender = thaw(arrays, initial_parameters(), self._config)
-                return Snapshot(recommender, _offsets(about["positions"]), _offsets(about["sources"]))
+                knowledge = thaw(arrays, self._config)
+                return Snapshot(knowledge, _offsets(about["positions"]), _offsets(about["sources"]))
         except (OSError, SafetensorError, SnapshotError, KeyError, ValueError) as error:
             log.warning("learning from the start: the snapshot %s cannot be used (%s)", self._path, error)
             return None

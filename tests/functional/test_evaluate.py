@@ -3,8 +3,11 @@
 import csv
 import gzip
 import json
+import os
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,12 +19,12 @@ ROWS = 400
 SCORES = {"rows", "hr", "mrr", "ndcg", "coverage", "seconds_per_event"}
 
 
-def write_shop(path: Path, seed: int = 1) -> Path:
+def write_shop(path: Path, seed: int = 1, rows: int = ROWS) -> Path:
     """A small shop where users walk along chains of items, so that there is something to learn."""
     random_ = random.Random(seed)
     lines = ["timestamp_ms,user_id,item_id,event_type,category,price"]
     at = {f"ü{n}": random_.randrange(30) for n in range(12)}
-    for n in range(ROWS):
+    for n in range(rows):
         user = random_.choice(list(at))
         at[user] = (at[user] + 1) % 30 if random_.random() < 0.8 else random_.randrange(30)
         kind = random_.choice(["", "click", "cart", "purchase"])
@@ -92,6 +95,24 @@ def test_a_second_run_gives_the_same_dump_byte_for_byte(
     dump = tmp_path / "another-name.gz"
     assert evaluate(shop, "--dump", dump).exit_code == 0
     assert dump.read_bytes() == whole[0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_first_run_of_an_installation_gives_what_every_later_one_does(tmp_path: Path) -> None:
+    shop, cache = write_shop(tmp_path / "shop.csv", rows=3_000), tmp_path / "kernels"
+
+    def run(name: str) -> tuple[bytes, set[Path]]:
+        dump = tmp_path / f"{name}.jsonl.gz"
+        command = [sys.executable, "-m", "streamproc", "evaluate", str(shop), "--dump", str(dump)]
+        subprocess.run(command, env={**os.environ, "NUMBA_CACHE_DIR": str(cache)}, check=True, capture_output=True)
+        return dump.read_bytes(), set(cache.rglob("*"))
+
+    first, compiled = run("first")
+    second, later = run("second")
+    assert first == second
+    assert any(path.suffix == ".nbc" for path in compiled)
+    assert later == compiled
 
 
 def test_the_dump_of_the_first_rows_is_the_first_lines_of_the_whole(

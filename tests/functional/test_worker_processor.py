@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -16,7 +17,7 @@ from schemas.training import decode_example
 from streamproc.engine import InputRecord, Output, Writes
 from streamproc.metrics import WorkerMetrics
 from streamproc.settings import Settings
-from streamproc.worker.processor import WorkerProcessor
+from streamproc.worker.processor import FAST_WEIGHTS_KEY, WorkerProcessor
 
 NOW_MS = 1_700_000_000_000
 
@@ -93,6 +94,23 @@ def test_state_carries_over_between_batches_and_lists_follow_what_users_do() -> 
     for user in range(60):
         worker.process(worker.click(f"w{user}", "paint"), worker.click(f"w{user}", "brush"))
     assert lists(worker.process(worker.click("new", "tea")))[0].items[0].item_id == "kettle"
+
+
+async def test_a_worker_goes_on_from_the_fast_weights_that_learned_from_most() -> None:
+    first, second, third = Worker(), Worker(), Worker()
+    for user in range(20):
+        first.process(first.click(f"v{user}", f"i{user % 3}"))
+    for user in range(5):
+        second.process(second.click(f"v{user}", f"i{user % 3}"))
+    served, other = first.recommender.fast_weights, second.recommender.fast_weights
+    assert served.delta.any()
+    assert served.events > other.events > 0
+    await third.processor.before_assigned({0: second.state, 1: first.state, 2: DictState()})
+    await first.processor.before_assigned({1: second.state})  # knows more itself
+    for worker in (first, third):
+        fast = worker.recommender.fast_weights
+        assert fast.encode() == served.encode() == first.state[FAST_WEIGHTS_KEY]
+    assert np.array_equal(third.recommender.fast_weights.delta, served.delta)
 
 
 def test_an_event_is_taught_once_the_item_was_a_candidate() -> None:

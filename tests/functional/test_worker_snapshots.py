@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from models.base import initial_parameters
 from models.interaction import EventType, Interaction
-from models.knowledge import KnowledgeConfig
-from models.recommender import Recommender, RecommenderConfig
+from models.knowledge import Knowledge, KnowledgeConfig
+from models.recommender import Recommender
 from models.snapshot import freeze
 from schemas.knowledge import ItemStatsDelta, StatsInteraction
 from schemas.record import encode
@@ -20,7 +20,7 @@ from streamproc.settings import Settings
 from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.snapshots import MAX_AGE_SECONDS, Snapshots
 
-CONFIG = RecommenderConfig(KnowledgeConfig(max_items=1_000))
+CONFIG = KnowledgeConfig(max_items=1_000)
 POSITIONS = {("item-stats", 0): 41, ("items", 3): 7}
 SOURCES = {("clicks", 2): 99}
 
@@ -32,9 +32,9 @@ def settings(tmp_path: Path) -> Settings:
 
 def written(settings: Settings) -> Path:
     """Write a snapshot of one interaction; return its file."""
-    recommender = Recommender(initial_parameters(), CONFIG)
-    recommender.observe(Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000))
-    Snapshots(settings, CONFIG, lambda: 1e9).write(freeze(recommender), POSITIONS, SOURCES)
+    knowledge = Knowledge(CONFIG)
+    knowledge.take(Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000))
+    Snapshots(settings, CONFIG, lambda: 1e9).write(freeze(knowledge), POSITIONS, SOURCES)
     (path,) = (settings.data_dir / "knowledge").iterdir()
     return path
 
@@ -43,8 +43,7 @@ def test_what_was_written_is_read(settings: Settings) -> None:
     written(settings)
     kept = Snapshots(settings, CONFIG, lambda: 1e9 + 60).read()
     assert kept is not None
-    knowledge = kept.recommender.knowledge
-    assert knowledge.slot("tea") == knowledge.event == 1
+    assert kept.knowledge.slot("tea") == kept.knowledge.event == 1
     assert (kept.positions, kept.sources) == (POSITIONS, SOURCES)
 
 
@@ -69,7 +68,7 @@ def test_a_damaged_one_is_not_used(settings: Settings, caplog: pytest.LogCapture
 
 def test_a_full_disk_costs_the_snapshot_only(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     (settings.data_dir / "knowledge").write_text("a file where the folder should be")
-    Snapshots(settings, CONFIG, lambda: 1e9).write(freeze(Recommender(initial_parameters(), CONFIG)), {}, {})
+    Snapshots(settings, CONFIG, lambda: 1e9).write(freeze(Knowledge(CONFIG)), {}, {})
     assert "no snapshot" in caplog.text
 
 

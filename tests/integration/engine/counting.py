@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ class Counting:
         """Tell whether that many have been processed."""
         return sum(map(len, self.batches)) == records
 
-    async def before_assigned(self, partitions: Sequence[int]) -> None:
-        self.assigned += partitions
+    async def before_assigned(self, states: Mapping[int, StateView]) -> None:
+        self.assigned += states
 
     def process(self, partition: int, records: Sequence[InputRecord], state: StateView) -> Writes:
         time.sleep(self._pause)

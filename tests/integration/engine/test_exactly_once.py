@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from streamproc.brokers.kafka import KafkaBroker
-from streamproc.engine import Broadcast, Engine, EngineError
+from streamproc.engine import Broadcast, Engine, EngineError, StateView
 from streamproc.engine.store import open_store
 from streamproc.settings import Settings
 from tests.integration.engine.counting import (
@@ -49,7 +49,7 @@ def engine_for(settings: Settings, processor: Counting, **more: object) -> Engin
 async def test_every_record_counts_once_and_appends_follow_the_processing_order(settings: Settings) -> None:
     await produce(settings, 5_000, keys=50)
     processor = Counting(settings)
-    engine = engine_for(settings, processor)
+    engine = engine_for(settings, processor, before_assigned=processor.before_assigned)
     await run_until(engine, partial(processor.has_counted, 5_000), "all processed")
 
     results = await Results(settings).read()
@@ -153,13 +153,12 @@ async def test_a_rebalance_interrupts_a_worker_that_is_still_preparing(settings:
     held = asyncio.Event()
     calls: list[list[int]] = []
 
-    async def hold(partitions: Sequence[int]) -> None:
-        calls.append(list(partitions))
+    async def hold(states: Mapping[int, StateView]) -> None:
+        calls.append(list(states))
         if len(calls) == 1:
             await held.wait()  # never: the rebalance interrupts it
 
-    first.before_assigned = hold  # type: ignore[method-assign]
-    engines = [engine_for(settings, first), engine_for(settings, second)]
+    engines = [engine_for(settings, first, before_assigned=hold), engine_for(settings, second)]
     running = [asyncio.create_task(engines[0].run())]
     await wait_for(lambda: calls, "the first prepares")
     assert not engines[0].ready

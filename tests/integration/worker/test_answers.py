@@ -55,9 +55,8 @@ def test_a_restarted_worker_gives_the_same_answers(
     make_shop: Callable[..., Any], stream: list[tuple[str, str, bytes]], store: str
 ) -> None:
     shop = make_shop(store=store)
-    disk = shop.folder / "disk"  # what the worker corrects of the base is in its snapshot only
     shop.produce(stream)
-    worker = shop.start_worker(data_dir=disk)
+    worker = shop.start_worker()
     shop.drain()
 
     def ask(round_: str) -> dict[str, Any]:
@@ -72,7 +71,6 @@ def test_a_restarted_worker_gives_the_same_answers(
 
     before = ask("before")
     assert shop.stop(worker) == 0
-    shop.start_worker(data_dir=disk)
-    after = ask("after")
     assert len(before) == 40
-    assert after == before
+    shop.start_worker()  # on a disk of its own: all that it knows comes from the topics
+    assert ask("after") == before

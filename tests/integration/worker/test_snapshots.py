@@ -36,7 +36,7 @@ def snapshots(folder: Path) -> list[Path]:
 def knowledge(folder: Path) -> dict[str, Any]:
     """The item knowledge in the snapshot of a folder."""
     (path,) = snapshots(folder)
-    return {name: array for name, array in load_file(path).items() if name.startswith("knowledge.")}
+    return load_file(path)
 
 
 @pytest.mark.timeout(900)

@@ -157,3 +157,35 @@ def test_the_same_events_teach_the_same() -> None:
     assert worlds[0].live(300) == worlds[1].live(300)
     np.testing.assert_array_equal(worlds[0].fast.delta, worlds[1].fast.delta)
     np.testing.assert_array_equal(worlds[0].fast.trust, worlds[1].fast.trust)
+
+
+def test_who_goes_on_from_a_record_learns_as_if_it_had_never_stopped() -> None:
+    world = World(calm_base(), own=1.0, shared=0.5)
+    world.live(200)
+    before, served = world.fast.encode(), world.fast
+    world.fast = FastWeights(world.fast.base)
+    assert world.fast.adopt(before)
+    assert world.fast.encode() == before
+    for fast in (served, world.fast):
+        x = candidates(np.random.default_rng(9))
+        scores, inputs = world.ranker.score(x)
+        state = UserState.decode(world.users[0].encode())
+        fast.adapt(state, inputs, scores, 3, EventType.CLICK)
+    assert world.fast.encode() == served.encode() != before
+
+
+@pytest.mark.parametrize("damage", ["short", "other layout", "not finite", "a user's"])
+def test_a_record_that_cannot_be_used_changes_nothing(damage: str) -> None:
+    world = World(calm_base(), shared=0.5)
+    world.live(20)
+    raw = world.fast.encode()
+    records = {
+        "short": raw[:-1],
+        "other layout": raw[:1] + b"\0\0\0\0" + raw[5:],
+        "not finite": raw[:-8] + np.array(np.nan, "<f8").tobytes(),
+        "a user's": world.users[0].encode(),
+    }
+    fresh = FastWeights(world.fast.base)
+    untouched = fresh.encode()
+    assert not fresh.adopt(records[damage])
+    assert fresh.encode() == untouched

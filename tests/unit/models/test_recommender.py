@@ -24,10 +24,9 @@ from tests.unit.models.streams import START_MS, random_base, stream
 
 def knowledge_of(recommender: Recommender) -> dict[str, object]:
     """All arrays and numbers of the item knowledge."""
-    arrays = freeze(recommender)
+    arrays = freeze(recommender.knowledge)
     facts = orjson.loads(arrays.pop("facts").tobytes())
-    found: dict[str, object] = {path: array.tobytes() for path, array in arrays.items()} | facts
-    return {path: value for path, value in found.items() if path.startswith("knowledge.")}
+    return {path: array.tobytes() for path, array in arrays.items()} | facts
 
 
 def learn_all(recommender: Recommender, rows: list[Interaction]) -> dict[int, UserState]:
