@@ -54,14 +54,15 @@ def warm_up(settings: Settings) -> None:
 
 
 def run_kernels() -> None:
-    """Run every kernel of the recommender and of the learner once, and note that all of them are compiled now."""
+    """Run every kernel of recommender, learner and baselines once, and note that all of them are compiled now."""
     from models.evaluation import evaluate  # noqa: PLC0415  # the worker needs no torch
     from models.learner import BaseLearner  # noqa: PLC0415  # the same
 
     base = initial_parameters()
     recommender = Recommender(base, RecommenderConfig(track_unadapted=True))
     recommender.put_item(CatalogueItem("new", 1_700_000_000_000, "c", 1.0, "a text", (), (), True))
-    evaluate(_few_events(200), recommender, BaseLearner(base), baselines={})
+    evaluate(_few_events(200), recommender, BaseLearner(base))
+    recommender.remove_item("new")
     recommender.recommend(UserState(), 1_700_001_000_000)
     _compiled().touch()
 
@@ -72,8 +73,10 @@ def _compiled() -> Path:
 
 def _few_events(count: int) -> list[Interaction]:
     start = 1_700_000_000_000
+    items = [n % 7 if n % 2 else n for n in range(count)]  # old ones, and enough new ones for tables to grow
     return [
-        Interaction(n % 3, f"i{n % 7}", EventType(n % 3), start + n * 1_000, "c", 1.0 + n % 2) for n in range(count)
+        Interaction(n % 3, f"i{item}", EventType(n % 3), start + n * 1_000, "c", 1.0 + n % 2)
+        for n, item in enumerate(items)
     ]
 
 
