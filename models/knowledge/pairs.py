@@ -67,10 +67,10 @@ def refresh(slot, event, slow, fast, row, weight, total, stamp):
     kept_fast = np.float32(2.0 ** (-elapsed / fast))
     start, width = row[slot, 0], row[slot, 1]
     for kind in range(KINDS):
-        kept = kept_fast if kind == FAST else kept_slow
-        total[slot, kind] *= kept
-        for cell in range(start, start + width):
-            weight[cell, kind] *= kept
+        total[slot, kind] *= kept_fast if kind == FAST else kept_slow
+    for cell in range(start, start + width):
+        for kind in range(KINDS):
+            weight[cell, kind] *= kept_fast if kind == FAST else kept_slow
 
 
 @kernel

@@ -29,6 +29,8 @@ def describe(own, vector, profile):
 @kernel
 def score_fresh(profile, fresh, met, generation, events, available, vector, place, slots, value, found, size):
     """Add the likeness of the items met last that few have touched, where it is positive."""
+    if not profile.any():
+        return
     for i in range(min(met, len(fresh))):
         reference = fresh[i]
         slot = reference & 0xFFFFFF

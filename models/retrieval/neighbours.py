@@ -50,16 +50,21 @@ def score_neighbours(
     length = members.shape[1]
     candidates = np.empty(_CANDIDATES, np.int32)
     n = 0
+    turn = newest - newest % lists  # number of the list at the ring's start
     for i in range(len(query)):
         slot = query[i]
         if slot == 0 or strength[i] == 0:
             continue
         start, width = row[slot, 0], row[slot, 1]
-        for back in range(min(count[slot], width)):
-            number = posted[start + (count[slot] - 1 - back) % width]
+        cell = count[slot] % width if width > 0 else 0
+        for _ in range(min(count[slot], width)):
+            cell = (cell if cell > 0 else width) - 1
+            number = posted[start + cell]
             if number == own or number <= newest - lists:
                 continue
-            at = number % lists
+            at = number - turn
+            if at < 0:
+                at += lists
             if overlap[at] == 0:
                 if n == _CANDIDATES:
                     continue
@@ -92,15 +97,19 @@ def score_neighbours(
                 heap[j] = heap[child]
                 j = child
             heap[j] = at
+    fading = np.empty(length, np.float32)
+    for back in range(length):
+        fading[back] = half_depth / (half_depth + back)
     norm = np.float32(1e-9)
     for i in range(kept):
         norm += overlap[heap[i]]
     for i in range(kept):
         at = heap[i]
         vote = overlap[at] / norm
-        present = min(list_size[at], length)
-        for back in range(present):
-            reference = members[at, (list_size[at] - 1 - back) % length]
+        cell = list_size[at] % length
+        for back in range(min(list_size[at], length)):
+            cell = (cell if cell > 0 else length) - 1
+            reference = members[at, cell]
             slot = reference & 0xFFFFFF
             if slot == 0 or generation[slot] != reference >> 24:
                 continue
@@ -108,6 +117,6 @@ def score_neighbours(
             if row < 0:
                 row = touch(slot, place, slots, value, found, size)
             if row >= 0:
-                value[row, column] += vote * np.float32(half_depth / (half_depth + back))
+                value[row, column] += vote * fading[back]
     for i in range(n):
         overlap[candidates[i]] = 0

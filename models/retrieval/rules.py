@@ -103,8 +103,9 @@ def score_rules(
                 value[at, BACK_LAST] = p_back
             if i == 1:
                 value[at, SLOW_BEFORE] = p_slow if i < in_session else p_cross
-            value[at, SLOW_RECENT] += p_slow * session
-            value[at, FAST_RECENT] += p_fast * session
+            if i < in_session:
+                value[at, SLOW_RECENT] += p_slow * session
+                value[at, FAST_RECENT] += p_fast * session
             value[at, CROSS_HISTORY] += p_cross * history
             value[at, BACK_HISTORY] += p_back * history
 
