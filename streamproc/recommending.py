@@ -60,9 +60,10 @@ def run_kernels() -> None:
 
     base = initial_parameters()
     recommender = Recommender(base, RecommenderConfig(track_unadapted=True))
-    recommender.put_item(CatalogueItem("new", 1_700_000_000_000, "c", 1.0, "a text", (), (), True))
-    evaluate(_few_events(200), recommender, BaseLearner(base))
-    recommender.remove_item("new")
+    for item in ("i0", "i2", "never met"):
+        recommender.put_item(CatalogueItem(item, 1_700_000_000_000, "c", 1.0, "a text", (), (), True))
+    evaluate(_few_events(1_200), recommender, BaseLearner(base))
+    recommender.remove_item("never met")
     recommender.recommend(UserState(), 1_700_001_000_000)
     _compiled().touch()
 

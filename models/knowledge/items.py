@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import kernel
 from models.knowledge.arrays import HashMap
 
 SLOT_BITS = 24
@@ -98,10 +97,3 @@ class Items:
         self.available[slot] = False
         self.generation[slot] = (self.generation[slot] + 1) & 127
         self._free.append(slot)
-
-
-@kernel
-def live(reference, generation):
-    """Slot of a reference, 0 where its item is gone."""
-    slot = reference & 0xFFFFFF
-    return slot if generation[slot] == reference >> 24 else 0
