@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.shadow import Comparison
 from schemas.training import TrainingExample
 
 
@@ -35,6 +36,7 @@ class Learned:
     user_events : events of the user before this one.
     found : bit s set where `SOURCES[s]` proposed the event's item, 0 where it was not `recalled`.
     items_found : int32[len(items)], the same for each item of the list.
+    comparisons : with the versions in the shadow, on events whose turn it was.
     """
 
     rank: int | None
@@ -50,3 +52,4 @@ class Learned:
     example: TrainingExample | None
     found: int
     items_found: NDArray[np.int32]
+    comparisons: tuple[Comparison, ...]

@@ -21,6 +21,7 @@ from models.rank import Ranker, softmax, top
 from models.retrieval import Candidates, Retriever
 from models.retrieval.select import TAKEN
 from models.rules import Placed, RulesConfig, arrange
+from models.shadow import Comparison, Shadows
 from models.user_state import UserState
 from schemas.training import Moments
 
@@ -84,6 +85,8 @@ class Recommender:
         self._moments = RunningMoments()
         self._learned = 0
         self.fast_weights = FastWeights(base, self.config.fast_weights, self.config.worker_delta)
+        self.shadows = Shadows()
+        """Versions that are compared with the one served, on the events learned."""
         self.swap(base)
 
     @property
@@ -228,15 +231,14 @@ class Recommender:
         items: list[str] = []
         found, items_found = 0, np.zeros(0, np.int32)
         row = -1
+        comparisons: tuple[Comparison, ...] = ()
         if len(candidates.slots):
             if self._learned % self.config.moments_every == 0:
                 self._moments.add(candidates.features)
             x = ranker.standardise(candidates.features)
             plain, inputs = ranker.score(x)
-            scores = plain
             fast = self.fast_weights.correction(state)
-            if fast is not None:
-                scores = plain + inputs @ fast
+            scores = plain if fast is None else plain + inputs @ fast
             best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
             items = [names[at] for at in candidates.slots[best].tolist()]
             items_found = candidates.found[best] & (TAKEN - 1)
@@ -246,6 +248,7 @@ class Recommender:
                 found = int(candidates.found[row]) & (TAKEN - 1)
                 rank = _rank_of(row, best)
                 log_loss = float(-np.log(max(softmax(scores)[row], 1e-12)))
+                comparisons = self.shadows.compare(candidates.features, row, plain, self.base.version)
                 if self.config.track_unadapted:
                     unadapted = ranker.score_unadapted(x)
                     unadapted_rank = _rank_of(
@@ -268,6 +271,7 @@ class Recommender:
             example=made,
             found=found,
             items_found=items_found,
+            comparisons=comparisons,
         )
 
     def _best(

@@ -119,11 +119,11 @@ TOPIC_RECORDS: Final = (
             uri="/srv/artefacts/base-12.safetensors",
             sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             verdict="promoted",
-            reason="held-out loss 2.31, before 2.37",
+            reason="gain 0.0310 nats on 96 events, not worse (evidence 412)",
             created_ms=_NOW,
             kind="meta",
             serving=True,
-            metrics={"held_out_loss": 2.31, "parent_held_out_loss": 2.37},
+            metrics={"gain_nats": 0.031, "comparisons": 96, "evidence_not_worse": 412.0},
         ),
     ),
     TopicRecord(

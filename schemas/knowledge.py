@@ -22,11 +22,16 @@ class ModelUpdate(Record):
     parent: Version | None = Field(default=None, description="The version it was trained from.")
     uri: Annotated[str, Field(min_length=1, max_length=2_048)] = Field(description="Where the artefact lies.")
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(description="Of the artefact's bytes.")
-    verdict: Literal["promoted", "rejected", "rolled_back"] = Field(description="What became of it.")
+    verdict: Literal["candidate", "promoted", "rejected", "rolled_back"] = Field(
+        description="What became of it; a candidate runs in the shadow of the version in service."
+    )
     reason: Annotated[str, Field(max_length=1_024)] = Field(description="Why, for people.")
     created_ms: TimestampMs = Field(description="When it was made.")
     kind: Literal["initial", "refresh", "meta", "rollback"] = Field(description="What made it.")
     serving: bool = Field(description="Whether workers serve it from now on.")
+    probation: bool = Field(
+        default=False, description="Whether its parent runs in its shadow, to take over again if it did better."
+    )
     metrics: dict[Annotated[str, Field(max_length=128)], float] = Field(
         default={}, description="Measurements behind the verdict."
     )

@@ -13,7 +13,7 @@ from streamproc.settings import Settings
 if TYPE_CHECKING:
     from schemas.knowledge import ModelUpdate
 
-COLUMNS = ("version", "parent", "kind", "verdict", "serving", "created (UTC)", "loss before", "after", "reason")
+COLUMNS = ("version", "parent", "kind", "verdict", "serving", "created (UTC)", "gain (nats)", "on events", "reason")
 
 
 @click.group()
@@ -25,7 +25,10 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON record per line, with every metric.")
 @with_settings
 def list_models(settings: Settings, as_json: bool) -> None:
-    """List the kept versions, what became of them and why; the losses are on held-out examples, in nats."""
+    """List the kept versions, what became of them and why.
+
+    The gain in log loss is over the version that served, on live events.
+    """
     from streamproc.topics import check
     from streamproc.trainer.commands import read_versions  # pulls in torch
 
@@ -85,7 +88,7 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _row(update: "ModelUpdate", serving: int) -> tuple[str, ...]:
     created = datetime.fromtimestamp(update.created_ms / 1000, UTC)
-    losses = [update.metrics.get(f"held_out_loss_{when}") for when in ("before", "after")]
+    gain, events = update.metrics.get("gain_nats"), update.metrics.get("comparisons")
     return (
         str(update.version),
         "" if update.parent is None else str(update.parent),
@@ -93,6 +96,7 @@ def _row(update: "ModelUpdate", serving: int) -> tuple[str, ...]:
         update.verdict,
         "yes" if update.version == serving else "",
         f"{created:%Y-%m-%d %H:%M:%S}",
-        *("" if loss is None else f"{loss:.4f}" for loss in losses),
+        "" if gain is None else f"{gain:+.4f}",
+        "" if events is None else f"{events:.0f}",
         update.reason,
     )

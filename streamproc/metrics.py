@@ -177,8 +177,12 @@ class TrainerMetrics:
             self._examples.labels(result)
         self._steps = Counter("streamproc_trainer_steps", "Optimiser steps.", registry=registry)
         self._loss = Gauge("streamproc_trainer_loss", "Running training loss, nats.", registry=registry)
-        self._held_out = Gauge(
-            "streamproc_trainer_held_out_loss", "Loss on the newest window, nats.", ["model"], registry=registry
+        self._alarms = Counter("streamproc_drift_alarms", "Drift alarms.", ["name", "kind"], registry=registry)
+        self._proof = Gauge(
+            "streamproc_proof",
+            "Numbers behind the last verdicts: gains in nats, comparisons, evidence (betting capital).",
+            ["number"],
+            registry=registry,
         )
         self._versions = Counter(
             "streamproc_versions", "Versions of the base model.", ["kind", "verdict"], registry=registry
@@ -190,7 +194,7 @@ class TrainerMetrics:
         )
         self._publish = Histogram(
             "streamproc_publish_seconds",
-            "Writing an artefact and its pointer.",
+            "Writing an artefact and its record.",
             buckets=_COST_BUCKETS,
             registry=registry,
         )
@@ -205,15 +209,23 @@ class TrainerMetrics:
         self._steps.inc(steps)
         self._loss.set(loss)
 
-    def held_out(self, candidate: float, serving: float) -> None:
-        """Tell the losses of the candidate and of the version in service on the newest window."""
-        self._held_out.labels("candidate").set(candidate)
-        self._held_out.labels("serving").set(serving)
+    def alarm(self, name: str, kind: str) -> None:
+        """Count an alarm on the merged stream of all workers."""
+        self._alarms.labels(name, kind).inc()
 
-    def published(self, kind: str, verdict: str, seconds: float) -> None:
-        """Count a version, by kind and verdict, and the time of writing it."""
-        self._versions.labels(kind, verdict).inc()
+    def proposed(self, seconds: float) -> None:
+        """Take the time of writing a candidate."""
         self._publish.observe(seconds)
+
+    def decided(self, kind: str, verdict: str, numbers: Mapping[str, float]) -> None:
+        """Count a version, by kind and verdict, and tell the numbers behind it."""
+        self._versions.labels(kind, verdict).inc()
+        self.proved(numbers)
+
+    def proved(self, numbers: Mapping[str, float]) -> None:
+        """Tell the numbers behind the end of a comparison."""
+        for name, value in numbers.items():
+            self._proof.labels(name).set(value)
 
     def serving(self, version: int) -> None:
         """Tell which version the pointer names."""

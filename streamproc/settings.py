@@ -181,6 +181,22 @@ class Settings(BaseSettings):
         default=30, description="Least time between two meta-updates caused by drift."
     )
 
+    promotion_margin_nats: Annotated[float, Field(gt=0, le=0.2)] = Field(
+        default=0.02, description="Log loss per event by which a refresh may at most be worse than what it replaces."
+    )
+    promotion_error: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.05, description="Largest chance that a worse version is promoted, or a better one rejected as worse."
+    )
+    promotion_comparisons: Count = Field(
+        default=200, description="Shadow comparisons after which a version that has proven nothing is rejected."
+    )
+    promotion_timeout_seconds: Seconds = Field(
+        default=300, description="Time for a verdict from live traffic; then held-out examples decide."
+    )
+    probation_comparisons: Count = Field(
+        default=1_000, description="Shadow comparisons for which a promoted version may lose its place to its parent."
+    )
+
     @model_validator(mode="after")
     def _complete_login(self) -> "Settings":
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):

@@ -123,7 +123,9 @@ class Observations:
             return
         known = self.versions.get(update.version)
         self.versions[update.version] = update
-        if update.kind != "initial" and (known is None or known.verdict != update.verdict):
+        if update.kind == "initial" or update.verdict == "candidate":
+            return
+        if known is None or known.verdict != update.verdict:
             kind = "" if update.reason.startswith(update.kind) else f"{update.kind}: "
             self.tell(f"version {update.version} {update.verdict.replace('_', ' ')}; {kind}{update.reason}")
 

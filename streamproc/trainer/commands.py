@@ -6,7 +6,6 @@ import time
 
 from aiokafka import AIOKafkaProducer
 
-from models.base import initial_parameters
 from schemas.knowledge import ModelUpdate
 from schemas.outputs import DriftSignal
 from schemas.record import encode
@@ -15,7 +14,8 @@ from streamproc.connection import aiokafka_options
 from streamproc.engine.broadcast import Broadcast
 from streamproc.errors import StreamprocError
 from streamproc.settings import Settings
-from streamproc.trainer.versions import POINTER_KEY, VersionLog, record_key
+from streamproc.trainer.publisher import built_in
+from streamproc.versions import VersionLog
 
 
 class VersionError(StreamprocError):
@@ -63,17 +63,11 @@ async def roll_back(settings: Settings, version: int | None = None) -> ModelUpda
     restored = _record_of(versions, target, settings, now)
     artefacts.load(restored.uri, restored.sha256)
     reason = f"rolled back by command, version {serving} served before"
-    changes = {"verdict": "rolled_back", "kind": "rollback", "serving": True, "reason": reason, "created_ms": now}
-    rolled_back = restored.model_copy(update=changes)
-    written = [(record_key(target), restored.model_copy(update={"serving": True})), (POINTER_KEY, rolled_back)]
-    if left := versions.records.get(serving):
-        reason = f"rolled back to {target} by command; before: {left.reason}"[:1_024]
-        left = left.model_copy(update={"verdict": "rolled_back", "serving": False, "reason": reason})
-        written.insert(0, (record_key(serving), left))
+    written = versions.rolled_back(restored, reason, now)
     async with AIOKafkaProducer(**aiokafka_options(settings), enable_idempotence=True) as producer:
         for key, update in written:
             await producer.send_and_wait(settings.topic("model-updates"), encode(update), key=key)
-    return rolled_back
+    return written[-1][1]
 
 
 def _record_of(versions: VersionLog, version: int, settings: Settings, now: int) -> ModelUpdate:
@@ -82,17 +76,7 @@ def _record_of(versions: VersionLog, version: int, settings: Settings, now: int)
     if version != 0:
         kept = ", ".join(str(update.version) for update in versions.kept())
         raise VersionError(f"version {version} is not kept; these are: 0, {kept}")
-    uri, digest = artefacts.save(initial_parameters(), settings.artefacts)
-    return ModelUpdate(
-        version=0,
-        uri=uri,
-        sha256=digest,
-        verdict="promoted",
-        reason="built in",
-        created_ms=now,
-        kind="initial",
-        serving=True,
-    )
+    return built_in(settings, now)
 
 
 async def ask_for_update(settings: Settings) -> None:

@@ -10,18 +10,43 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from models.base import initial_parameters
+from models.drift import Alarm
 from schemas.knowledge import ModelUpdate
+from schemas.outputs import DriftSignal
 from schemas.record import encode
 from streamproc import artefacts
 from streamproc.artefacts import ArtefactError
 from streamproc.connection import aiokafka_options
 from streamproc.settings import Settings
+from streamproc.trainer.proof import Verdict
 from streamproc.trainer.training import Candidate
-from streamproc.trainer.versions import POINTER_KEY, VersionLog, record_key
+from streamproc.versions import POINTER_KEY, VersionLog, record_key
 
 log = logging.getLogger(__name__)
 
 Offsets = Mapping[TopicPartition, int]
+
+
+def built_in(settings: Settings, now_ms: int) -> ModelUpdate:
+    """Record of the initial model, whose artefact is written if need be: to compare with it, or to go back to it.
+
+    Raises
+    ------
+    ArtefactError
+        The artefact cannot be written.
+    """
+    uri, digest = artefacts.save(initial_parameters(), settings.artefacts)
+    return ModelUpdate(
+        version=0,
+        uri=uri,
+        sha256=digest,
+        verdict="promoted",
+        reason="built in",
+        created_ms=now_ms,
+        kind="initial",
+        serving=True,
+    )
 
 
 class Publisher:
@@ -39,6 +64,7 @@ class Publisher:
         identity = {"transactional_id": self._group} if self._transactional else {"enable_idempotence": True}
         self._producer = AIOKafkaProducer(**aiokafka_options(settings), acks="all", linger_ms=0, **identity)
         self._topic = settings.topic("model-updates")
+        self._signals = settings.topic("drift-signals")
 
     async def start(self) -> None:
         """Connect; this fences a former trainer."""
@@ -48,8 +74,8 @@ class Publisher:
         """Disconnect."""
         await self._producer.stop()
 
-    async def publish(self, candidate: Candidate, offsets: Offsets) -> None:
-        """Publish a verdict; for a promoted version also the pointer, and the offsets of what it learned from.
+    async def propose(self, candidate: Candidate) -> ModelUpdate:
+        """Publish a candidate: workers take it into the shadow; returns its record.
 
         Raises
         ------
@@ -63,24 +89,57 @@ class Publisher:
             parent=parameters.parent,
             uri=uri,
             sha256=digest,
-            verdict="promoted" if candidate.promoted else "rejected",
+            verdict="candidate",
             reason=candidate.reason[:1_024],
             created_ms=time.time_ns() // 1_000_000,
             kind=candidate.kind,
-            serving=candidate.promoted,
+            serving=False,
             metrics=candidate.metrics,
         )
-        records: list[tuple[bytes, bytes | None]] = [(record_key(update.version), encode(update))]
-        if candidate.promoted:
-            records.append((POINTER_KEY, encode(update)))
-        await self._write(records, offsets if candidate.promoted else {})
+        await self.write([(record_key(update.version), update)])
+        return update
+
+    async def decide(self, update: ModelUpdate, verdict: Verdict, offsets: Offsets) -> None:
+        """Publish the verdict on a candidate; for a promoted one also the pointer and the offsets it learned from."""
+        words = f"{verdict.reason}; {update.reason}"[:1_024]
+        changes = {"reason": words, "metrics": update.metrics | verdict.metrics}
+        if not verdict.accepted:
+            rejected = update.model_copy(update={**changes, "verdict": "rejected"})
+            await self.write([(record_key(update.version), rejected)])
+            return
+        state = {"verdict": "promoted", "serving": True, "probation": True}
+        promoted = update.model_copy(update=changes | state)
+        await self.write([(record_key(update.version), promoted), (POINTER_KEY, promoted)], offsets)
+
+    async def keep(self, update: ModelUpdate, verdict: Verdict) -> None:
+        """Publish that the probation of the version in service is over."""
+        changes = {"probation": False, "metrics": update.metrics | verdict.metrics}
+        await self.write([(record_key(update.version), update.model_copy(update=changes))])
+
+    async def signal(self, alarm: Alarm, timestamp_ms: int) -> None:
+        """Publish an alarm of the merged stream on `drift-signals`."""
+        signal = DriftSignal(
+            name=alarm.name,
+            timestamp_ms=timestamp_ms,
+            detector=alarm.detector,
+            worker="all workers",
+            kind=alarm.kind,
+            before=alarm.before,
+            after=alarm.after,
+            window=alarm.window,
+        )
+        await self._write([(self._signals, alarm.name.encode(), encode(signal))], {})
+
+    async def write(self, records: Sequence[tuple[bytes, ModelUpdate]], offsets: Offsets | None = None) -> None:
+        """Publish records of versions, and commit offsets with them."""
+        await self._write([(self._topic, key, encode(update)) for key, update in records], offsets or {})
 
     async def expire(self, versions: VersionLog) -> None:
         """Remove versions beyond `keep_versions`: the record first, then the artefact that it names."""
         expired = versions.expired(self._settings.keep_versions)
         if not expired:
             return
-        await self._write([(record_key(update.version), None) for update in expired], {})
+        await self._write([(self._topic, record_key(update.version), None) for update in expired], {})
         for update in expired:
             try:
                 await asyncio.to_thread(artefacts.remove, update.uri)
@@ -91,15 +150,15 @@ class Publisher:
         """Commit offsets of records that taught nothing."""
         await self._write([], offsets)
 
-    async def _write(self, records: Sequence[tuple[bytes, bytes | None]], offsets: Offsets) -> None:
+    async def _write(self, records: Sequence[tuple[str, bytes, bytes | None]], offsets: Offsets) -> None:
         if not self._transactional:
-            for key, value in records:
-                await self._producer.send_and_wait(self._topic, value, key=key)
+            for topic, key, value in records:
+                await self._producer.send_and_wait(topic, value, key=key)
             if offsets:
                 await self._consumer.commit(dict(offsets))
             return
         async with self._producer.transaction():
-            sent = [await self._producer.send(self._topic, value, key=key) for key, value in records]
+            sent = [await self._producer.send(topic, value, key=key) for topic, key, value in records]
             await asyncio.gather(*sent)
             if offsets:
                 await self._producer.send_offsets_to_transaction(dict(offsets), self._group)

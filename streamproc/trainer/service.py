@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, TypeVarTuple
 
 import torch
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import ConsumerRecord, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from models.base import BaseParameters, initial_parameters
+from models.base import initial_parameters
 from streamproc import topics
 from streamproc.artefacts import ArtefactError, load
 from streamproc.connection import aiokafka_options
@@ -26,9 +26,11 @@ from streamproc.errors import StreamprocError
 from streamproc.http import HttpServer
 from streamproc.metrics import TrainerMetrics
 from streamproc.settings import Settings
+from streamproc.trainer.progress import Progress
 from streamproc.trainer.publisher import Publisher
-from streamproc.trainer.training import Kind, Training
-from streamproc.trainer.versions import VersionLog
+from streamproc.trainer.rollout import Rollout, load_serving
+from streamproc.trainer.training import Training
+from streamproc.versions import VersionLog
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Trainer:
         registry = registry or CollectorRegistry()
         self._metrics = TrainerMetrics(registry)
         self._versions = VersionLog()
-        self._offsets: dict[TopicPartition, int] = {}  # next to read, of partitions read since the last commit
+        self._progress = Progress()
         self._stopping = asyncio.Event()
         self._ready = False
         self._turn = time.monotonic()
@@ -67,11 +69,11 @@ class Trainer:
         self.http = HttpServer(settings.http_host, settings.trainer_http_port, registry, self._healthy, self._is_ready)
         self._consumer: AIOKafkaConsumer
         self._updates: Broadcast
-        self._publisher: Publisher
         self._training: Training
+        self._rollout: Rollout
 
     def stop(self) -> None:
-        """Ask `run` to publish what was learned and end."""
+        """Ask `run` to end; what no version in service has learned is learned again."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -118,18 +120,29 @@ class Trainer:
         )
         stack.push_async_callback(self._consumer.stop)
         topics_read = [settings.topic("training-examples"), settings.topic("drift-signals")]
-        self._consumer.subscribe(topics_read, listener=_Forget(self._offsets))
+        self._consumer.subscribe(topics_read, listener=self._progress)
         await self._consumer.start()
-        self._publisher = Publisher(settings, self._consumer)
-        stack.push_async_callback(self._publisher.stop)
-        await self._publisher.start()
+        publisher = Publisher(settings, self._consumer)
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        self._rollout = Rollout(
+            settings,
+            self._training,
+            self._versions,
+            self._updates,
+            publisher,
+            self._progress,
+            self._metrics,
+            self._in_thread,
+        )
+        await self._rollout.give_up_orphans()
 
     async def _resume(self) -> None:
         """Go on from the version in service, with the feature scalers of the other kept versions."""
         for record in await self._updates.catch_up():
             self._versions.apply(record.key, record.value)
         try:
-            serving = self._load_serving()
+            serving = load_serving(self._versions)
         except ArtefactError as error:
             raise TrainerError(
                 f"{error}; put another version into service with `streamproc models rollback`"
@@ -139,13 +152,8 @@ class Trainer:
         for update in self._versions.kept():
             with contextlib.suppress(ArtefactError):  # only needed to read examples of workers that lag behind
                 self._training.know(load(update.uri, update.sha256))
+        self._training.live.on_probation(serving.version, self._versions.parent_on_probation())
         self._metrics.serving(serving.version)
-
-    def _load_serving(self) -> BaseParameters:
-        pointer = self._versions.pointer
-        if pointer is None or pointer.version == 0:
-            return initial_parameters()
-        return load(pointer.uri, pointer.sha256)
 
     async def _loop(self) -> None:
         signals = self._settings.topic("drift-signals")
@@ -156,60 +164,21 @@ class Trainer:
                 if partition.topic == signals:
                     for record in records:
                         self._training.signal(record.value)
-                    self._offsets[partition] = records[-1].offset + 1
+                    self._progress.read[partition] = records[-1].offset + 1
                 else:
                     await self._learn(partition, records)
-            await self._follow()
-            if not await self._publish_if_wanted() and not batches and self._offsets and not self._training.unpublished:
-                await self._publisher.commit(self._taken_offsets())
-        if self._training.unpublished:
-            await self._publish("refresh")
+            await self._rollout.follow()
+            await self._rollout.act()
+            if not batches:
+                await self._rollout.commit_idle()
 
     async def _learn(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         values = [record.value for record in records]
         start = 0
         while start < len(values):
             start += await self._in_thread(self._training.take, values[start:])
-            self._offsets[partition] = records[start - 1].offset + 1
-            await self._publish_if_wanted()
-
-    async def _publish_if_wanted(self) -> bool:
-        kind = self._training.wanted()
-        if kind is not None:
-            await self._publish(kind)
-        return kind is not None
-
-    async def _publish(self, kind: Kind) -> None:
-        candidate = await self._in_thread(self._training.candidate, kind, self._versions.next_version)
-        started = time.monotonic()
-        await self._publisher.publish(candidate, self._taken_offsets() if candidate.promoted else {})
-        self._training.decided(candidate)
-        verdict = "promoted" if candidate.promoted else "rejected"
-        self._metrics.published(kind, verdict, time.monotonic() - started)
-        self._metrics.serving(self._training.serving)
-        log.info("version %d %s: %s", candidate.parameters.version, verdict, candidate.reason)
-        await self._follow(catch_up=True)
-        await self._publisher.expire(self._versions)
-
-    def _taken_offsets(self) -> dict[TopicPartition, int]:
-        taken = dict(self._offsets)
-        self._offsets.clear()
-        return taken
-
-    async def _follow(self, catch_up: bool = False) -> None:
-        """Read `model-updates`, our own records among them; adopt a version that somebody else put into service."""
-        records = await (self._updates.catch_up() if catch_up else self._updates.poll())
-        moved = [record for record in records if self._versions.apply(record.key, record.value)]
-        if not moved or self._versions.serving_version == self._training.serving:
-            return
-        try:
-            parameters = await asyncio.to_thread(self._load_serving)
-        except ArtefactError as error:
-            log.error("cannot go on from version %d: %s", self._versions.serving_version, error)
-            return
-        await self._in_thread(self._training.adopt, parameters)
-        self._metrics.serving(parameters.version)
-        log.info("learning on from version %d, as model-updates says", parameters.version)
+            self._progress.read[partition] = records[start - 1].offset + 1
+            await self._rollout.act()
 
     async def _in_thread(self, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
@@ -219,19 +188,6 @@ class Trainer:
 
     def _is_ready(self) -> bool:
         return self._ready
-
-
-class _Forget(ConsumerRebalanceListener):
-    """Offsets of partitions that went to another trainer must not be committed by this one."""
-
-    def __init__(self, offsets: dict[TopicPartition, int]) -> None:
-        self._offsets = offsets
-
-    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        self._offsets.clear()
-
-    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Nothing to do: the consumer reads on from what is committed."""
 
 
 def _unless_fenced(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -1,47 +1,53 @@
-"""The trainer's work without Kafka: records in, candidate versions out. Runs in one thread; the clock is injected."""
+"""The trainer's learning without Kafka: records in, candidates out. Runs in one thread; the clock is injected."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.base import BaseParameters
 from models.learner import BaseLearner, LearnerConfig
 from models.meta import MetaReport
+from schemas.evidence import decode_evidence, is_evidence
 from schemas.outputs import DriftSignal
 from schemas.record import RecordError, decode
 from schemas.training import TrainingExample, decode_training
 from streamproc.metrics import TrainerMetrics
 from streamproc.settings import Settings
+from streamproc.trainer.held_out import judge
+from streamproc.trainer.live import LiveEvidence
+from streamproc.trainer.proof import Verdict
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["refresh", "meta"]
 
-MIN_HELD_OUT = 30  # fewer examples prove nothing against a version
-HALF_LIFE = 75  # of held-out examples, in examples: 750 events
-MAX_REJECTIONS = 3  # in a row, before the learner goes back to the version in service
+MAX_REJECTIONS = 3  # shown to be worse in a row, before the learner goes back to the version in service
 QUIET_SECONDS = 5.0  # without examples, before what was learned is published ahead of the cadence
 QUIET_EXAMPLES = 50  # needed for that
+HASTE_EXAMPLES = 150  # between candidates after a rejection, since what serves grows old, and after a trigger ...
+HASTE = 3_000  # ... for so many examples: what serves knows the old world
 META_SECONDS = 20.0  # a meta-update stops after the pass in which this is over
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version and what the held-out window says about it."""
+    """A version to be proven, why it was made, and what its meta-update measured."""
 
     parameters: BaseParameters
     kind: Kind
-    promoted: bool
     reason: str
     metrics: dict[str, float]
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        return self.parameters.version
 
 
 class Training:
@@ -70,11 +76,18 @@ class Training:
         self._metrics = metrics
         self._clock = clock
         self._published = 0  # examples learned when the last version went into service
+        self._proposed = 0  # ... when the last candidate was made
+        self._rejected = False  # the last candidate was
         self._rejections = 0
         self._last_example = self._last_timer = clock()
         self._last_drift = -math.inf
         self._why = ""  # a meta-update is asked for, and why
         self._commanded = False
+        self._haste_until = 0
+        self.pending: Candidate | None = None
+        """The candidate in the shadow."""
+        self.live = LiveEvidence(settings, clock)
+        """What workers report of the versions."""
 
     @property
     def unpublished(self) -> int:
@@ -86,12 +99,19 @@ class Training:
         self._learner.know(parameters)
 
     def take(self, values: Sequence[bytes | None]) -> int:
-        """Learn from records of `training-examples`, in order, until a version is due; returns how many were taken."""
+        """Take records of `training-examples`, in order, until there is something to do; returns how many.
+
+        That is: a version is due, a verdict was reached, or an alarm raised.
+        """
         learner, before, steps = self._learner, self._learner.learned, self._learner.steps
         skipped, damaged, taken = learner.skipped, 0, 0
         for raw in values:
             taken += 1
             try:
+                if is_evidence(raw) and raw is not None:
+                    if self.live.add(decode_evidence(raw)):
+                        break
+                    continue
                 decoded = decode_training(raw)
             except RecordError as error:
                 damaged += 1
@@ -99,7 +119,7 @@ class Training:
                 continue
             if isinstance(decoded, TrainingExample):
                 learner.observe(decoded)
-                if learner.due:
+                if learner.due and self.pending is None:
                     break
             else:
                 learner.merge(decoded)
@@ -124,45 +144,52 @@ class Training:
             return
         self._commanded = self._commanded or signal.kind == "command"
         change = f" ({signal.before:.3f} -> {signal.after:.3f})" if signal.kind == "trigger" else ""
-        self._why = f"{signal.kind} {signal.name}{change} from {signal.worker}"[:500]
+        beside = f", beside {' and '.join(self.live.floods)}" if self.live.floods else ""
+        self._why = f"{signal.kind} {signal.name}{change} from {signal.worker}{beside}"[:500]
         log.info("%s", self._why)
 
     def wanted(self) -> Kind | None:
-        """Which version is wanted now, if any."""
-        now = self._clock()
+        """Which version is wanted now, if any; a meta-update does not wait for the verdict on a refresh."""
+        now, proving = self._clock(), self.pending
+        if proving is not None and proving.kind == "meta":
+            return None
         if self._why and (self._commanded or now - self._last_drift >= self._settings.meta_cooldown_seconds):
             return "meta"
+        if proving is not None:
+            return None
         if now - self._last_timer >= self._settings.meta_interval_seconds:
             if self.unpublished:
                 self._why = "timer"
                 return "meta"
             self._last_timer = now
-        if self._learner.due:
+        fresh = self._learner.learned - self._proposed
+        hasty = self._rejected or self._learner.learned < self._haste_until
+        if self._learner.due or (hasty and fresh >= HASTE_EXAMPLES):
             return "refresh"
         quiet = now - self._last_example >= QUIET_SECONDS
-        return "refresh" if quiet and self.unpublished >= QUIET_EXAMPLES else None
+        return "refresh" if quiet and fresh >= QUIET_EXAMPLES else None
 
     def candidate(self, kind: Kind, version: int) -> Candidate:
-        """Make a version, after a meta-update if that is its kind, and judge it on the held-out window."""
-        why, report = "refresh", None
+        """Make a version, after a meta-update if that is its kind.
+
+        Raises
+        ------
+        ValueError
+            It is not fit to serve; learning goes on from the version in service.
+        """
+        why, metrics = "refresh", {"examples": float(self._learner.learned)}
         if kind == "meta":
             why, report = self._meta_update()
+            metrics |= _numbers(report)
+            why = f"{why}: {_gain(report)}"
+        self._proposed = self._learner.learned
         parameters = self._learner.snapshot(version, parent=self._serving.version)
-        learner, adapted = self._learner, report is not None and report.adopted
-        losses = learner.adapted_losses if adapted else learner.held_out_losses
-        promoted, verdict, metrics = judge(losses(parameters), losses(self._serving))
         try:
             parameters.check()
-        except ValueError as error:
-            promoted, verdict = False, str(error)
-            self._rejections = MAX_REJECTIONS  # broken beyond what more examples mend
-        metrics["examples"] = float(learner.learned)
-        if report is not None:
-            metrics |= _numbers(report)
-            verdict += f"; {_gain(report)}"
-        if "held_out_loss_after" in metrics:
-            self._metrics.held_out(metrics["held_out_loss_after"], metrics["held_out_loss_before"])
-        return Candidate(parameters, kind, promoted, f"{why}: {verdict}", metrics)
+        except ValueError:
+            self.adopt(self._serving)
+            raise
+        return Candidate(parameters, kind, why, metrics)
 
     def _meta_update(self) -> tuple[str, MetaReport]:
         start = self._clock()
@@ -172,65 +199,58 @@ class Training:
         self._last_timer = end
         if why != "timer":
             self._last_drift = end
+            self._haste_until = self._learner.learned + HASTE
         self._metrics.meta_update(end - start)
         log.info("meta-update on %d users in %.2f s: %s", report.users, end - start, _gain(report))
         return why, report
 
-    def decided(self, candidate: Candidate) -> None:
-        """Take note that a candidate's verdict is published."""
-        if candidate.promoted:
+    def prove(self, candidate: Candidate) -> None:
+        """Take note that a candidate is published: from now on it is compared with what serves."""
+        self.pending = candidate
+        self.live.prove(candidate.version, self.serving, better=candidate.kind == "meta")
+
+    def judge(self) -> Verdict:
+        """The verdict on the candidate in the shadow that live traffic has not given in time: on held-out examples."""
+        candidate, proof = self.pending, self.live.proof
+        if candidate is None or proof is None:
+            raise ValueError("no candidate is waiting for a verdict")
+        adapted = bool(candidate.metrics.get("meta_adopted"))
+        losses = self._learner.adapted_losses if adapted else self._learner.held_out_losses
+        verdict = judge(losses(candidate.parameters), losses(self._serving))
+        late = f"{proof.metrics['comparisons']:.0f} live events in {self._settings.promotion_timeout_seconds:.0f} s"
+        return replace(verdict, reason=f"{late}; {verdict.reason}", metrics=proof.metrics | verdict.metrics)
+
+    def decided(self, verdict: Verdict) -> None:
+        """Take note that the verdict on the candidate in the shadow is published."""
+        candidate, self.pending = self.pending, None
+        if candidate is None:
+            raise ValueError("no candidate is waiting for a verdict")
+        self.live.withdraw()
+        self._rejected = not verdict.accepted
+        if verdict.accepted:
+            self.live.on_probation(candidate.version, self.serving)
             self._serving = candidate.parameters
-            self._published = self._learner.learned
+            self._published = int(candidate.metrics["examples"])
             self._rejections = 0
             return
-        self._rejections += 1
+        self._rejections += verdict.harm
         if self._rejections >= MAX_REJECTIONS:
-            log.warning("%d versions in a row were rejected: learning on from %d", self._rejections, self.serving)
+            log.warning("%d versions in a row were worse: learning on from %d", self._rejections, self.serving)
             self.adopt(self._serving)
 
-    def adopt(self, parameters: BaseParameters) -> None:
+    def adopt(self, parameters: BaseParameters, parent_on_probation: int | None = None) -> None:
         """Go on from another version: a rollback has put it into service."""
         self._serving = parameters
         self._learner.adopt(parameters)
         self._rejections = 0
+        self.pending = None
+        self.live.withdraw()
+        self.live.on_probation(parameters.version, parent_on_probation)
 
     @property
     def serving(self) -> int:
         """The version in service, as far as this trainer knows."""
         return self._serving.version
-
-
-def judge(candidate: NDArray[np.float32], serving: NDArray[np.float32]) -> tuple[bool, str, dict[str, float]]:
-    """Compare losses of two versions on the same examples, the oldest first.
-
-    An example weighs half as much as one that is `HALF_LIFE` younger: after a shift the new world must soon outweigh
-    the old one.
-
-    Returns
-    -------
-    Whether the candidate may serve, the reason in words, and the numbers. It may unless its mean loss is higher by more
-    than one standard error of the paired difference, or not finite.
-
-    Examples
-    --------
-    >>> better, same = np.full(50, 1.0, np.float32), np.linspace(1.0, 1.3, 50, dtype=np.float32)
-    >>> judge(better, same)[:2]
-    (True, 'held-out loss 1.1617 -> 1.0000 +- 0.0125 on 50 examples')
-    >>> judge(same, better)[0]
-    False
-    """
-    if len(candidate) < MIN_HELD_OUT:
-        return True, f"only {len(candidate)} held-out examples yet", {}
-    weight = 0.5 ** (np.arange(len(candidate))[::-1] / HALF_LIFE)
-    weight /= weight.sum()
-    before, after = float(weight @ serving), float(weight @ candidate)
-    surprise = candidate.astype(np.float64) - serving - (after - before)
-    error = float(np.sqrt(np.sum((weight * surprise) ** 2)))
-    words = f"held-out loss {before:.4f} -> {after:.4f} +- {error:.4f} on {len(candidate)} examples"
-    numbers = {"held_out_loss_before": before, "held_out_loss_after": after, "standard_error": error}
-    metrics = {name: value for name, value in numbers.items() if math.isfinite(value)}
-    metrics["held_out_examples"] = float(len(candidate))
-    return bool(after - before <= error), words, metrics
 
 
 def _gain(report: MetaReport) -> str:

@@ -49,6 +49,7 @@ class Following:
         await asyncio.to_thread(self._apply_now, records)
 
     def _apply_now(self, records: list[InputRecord]) -> None:
+        self._shared.load(records)  # beside the events: only what changes what they see has to wait for the lock
         with self._processor.lock:
             self._shared.apply(records)
 

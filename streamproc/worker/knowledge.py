@@ -18,6 +18,7 @@ from streamproc.artefacts import ArtefactError, load
 from streamproc.engine import InputRecord
 from streamproc.metrics import WorkerMetrics
 from streamproc.settings import Settings
+from streamproc.versions import VersionLog
 from streamproc.worker.parse import Deleted, parse_item
 from streamproc.worker.writes import INSTANCE_HEADER
 
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 # One record holds a whole micro-batch of interactions.
 MAX_STATS_BYTES: Final = 4_000_000
-SERVING_KEY: Final = b"base"
 
 
 class SharedKnowledge:
@@ -60,26 +60,48 @@ class SharedKnowledge:
         self._known = dict(known)
         self.sources = dict(known)
         """Last offset of each input topic and partition whose interactions were taken."""
+        self._versions = VersionLog()
+        self._loaded: dict[int, BaseParameters] = {}
 
     def within(self, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Those positions whose topics teach the item knowledge: models have no part in it and are named anew."""
         return {at: offset for at, offset in positions.items() if at[0] in (self._items, self._stats)}
 
+    def load(self, records: Sequence[InputRecord]) -> None:
+        """Take what records say of versions and load the artefacts they call for; nothing served changes yet.
+
+        Reading and verifying files takes time, and needs nothing that events need: it may run beside them.
+        """
+        updates = [record for record in records if record.topic == self._updates]
+        for record in updates:
+            self._versions.apply(record.key, record.value)
+        if not updates:
+            return
+        wanted = {update.version: update for update in self._versions.in_shadow()}
+        if pointer := self._versions.pointer:
+            wanted[pointer.version] = pointer
+        self._loaded = {version: base for version, base in self._loaded.items() if version in wanted}
+        for version, update in wanted.items():
+            if version in self._loaded:
+                continue
+            try:
+                self._loaded[version] = self._load(update)
+            except ArtefactError as error:
+                # The version in service goes on serving: a lost artefact must not take a worker down.
+                log.error("version %d not loaded, still serving %d: %s", version, self.serving, error)
+
     def apply(self, records: Sequence[InputRecord]) -> None:
-        """Take records in the order of their topics' logs; of several versions only the last is loaded."""
-        pointer: ModelUpdate | None = None
+        """Take records in the order of their topics' logs, after `load` has seen them."""
         for record in records:
             try:
                 if record.topic == self._items:
                     self._apply_item(record)
                 elif record.topic == self._stats:
                     self._apply_stats(record)
-                elif record.key == SERVING_KEY:
-                    pointer = decode(ModelUpdate, record.value)
             except RecordError as error:
                 log.debug("skipped %s-%d@%d: %s", record.topic, record.partition, record.offset, error)
-        if pointer is not None and pointer.version != self.recommender.base.version:
-            self._swap(pointer)
+        if any(record.topic == self._updates for record in records):
+            self._swap()
 
     def _apply_item(self, record: InputRecord) -> None:
         item = parse_item(record, self._settings.max_event_bytes)
@@ -103,16 +125,14 @@ class SharedKnowledge:
                 )
             )
 
-    def _swap(self, pointer: ModelUpdate) -> None:
-        try:
-            base = self._load(pointer)
-        except ArtefactError as error:
-            # The version in service goes on serving: a lost artefact must not take a worker down.
-            log.error("version %d not loaded, still serving %d: %s", pointer.version, self.serving, error)
-            return
-        self.recommender.swap(base)
-        self._metrics.swapped(base.version)
-        log.info("serving base version %d (%s)", base.version, pointer.reason)
+    def _swap(self) -> None:
+        pointer = self._versions.pointer
+        if pointer and pointer.version != self.serving and (base := self._loaded.get(pointer.version)):
+            self.recommender.swap(base)
+            self._metrics.swapped(base.version)
+            log.info("serving base version %d (%s)", base.version, pointer.reason)
+        shadow = [self._loaded.get(update.version) for update in self._versions.in_shadow()]
+        self.recommender.shadows.replace([base for base in shadow if base and base.version != self.serving])
 
     @staticmethod
     def _load(pointer: ModelUpdate) -> BaseParameters:

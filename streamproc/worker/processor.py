@@ -9,12 +9,14 @@ from models.interaction import Interaction, hash_id
 from models.recommender import Learned, Recommender
 from models.user_state import UserState
 from schemas.events import RecommendationRequest
+from schemas.evidence import encode_evidence
 from schemas.record import RecordError
 from schemas.training import encode_example, encode_moments
 from streamproc.engine import InputRecord, Output, StateView, Writes
 from streamproc.metrics import WorkerMetrics
 from streamproc.settings import Settings
 from streamproc.worker import writes
+from streamproc.worker.evidence import EvidenceWindow
 from streamproc.worker.parse import Misplaced, Parser, UserEvent
 
 FAST_WEIGHTS_KEY = b""
@@ -67,6 +69,7 @@ class WorkerProcessor:
         self._clock = clock
         self._parser = Parser(settings)
         self._monitor = DriftMonitor()
+        self._evidence = EvidenceWindow()
         self._examples_since_moments = 0
         # Broadcast knowledge is applied between micro-batches, from another thread.
         self.lock = threading.Lock()
@@ -141,6 +144,9 @@ class WorkerProcessor:
         for alarm in self._monitor.update(outcome):
             batch.outputs.append(writes.drift_signal(self._settings, alarm, interaction.timestamp_ms))
             self._metrics.alarm(alarm.name, alarm.kind)
+        if evidence := self._evidence.add(interaction, learned):
+            topic = self._settings.topic("training-examples")
+            batch.outputs.append(Output(topic, None, encode_evidence(evidence), ()))
 
     def _teach(self, batch: _Batch, record: InputRecord, learned: Learned) -> None:
         if learned.example is None:

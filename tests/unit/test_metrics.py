@@ -106,8 +106,9 @@ def test_trainer_metrics() -> None:
     metrics.examples(8)
     metrics.examples(2, "skipped")
     metrics.stepped(3, 2.5)
-    metrics.held_out(2.0, 2.1)
-    metrics.published("meta", "rejected", 0.01)
+    metrics.proposed(0.01)
+    metrics.decided("meta", "rejected", {"gain_nats": -0.1})
+    metrics.alarm("model_drift", "trigger")
     metrics.serving(9)
     metrics.signal("trigger")
     metrics.meta_update(0.4)
@@ -115,7 +116,9 @@ def test_trainer_metrics() -> None:
     assert value("streamproc_trainer_examples_total", {"result": "learned"}) == 8
     assert value("streamproc_trainer_examples_total", {"result": "skipped"}) == 2
     assert value("streamproc_trainer_steps_total") == 3
-    assert value("streamproc_trainer_held_out_loss", {"model": "serving"}) == 2.1
+    assert value("streamproc_proof", {"number": "gain_nats"}) == -0.1
+    assert value("streamproc_publish_seconds_count") == 1
+    assert value("streamproc_drift_alarms_total", {"name": "model_drift", "kind": "trigger"}) == 1
     assert value("streamproc_versions_total", {"kind": "meta", "verdict": "rejected"}) == 1
     assert value("streamproc_published_version") == 9
     assert value("streamproc_drift_signals_received_total", {"kind": "trigger"}) == 1

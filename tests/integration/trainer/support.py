@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from models.base import F, initial_parameters
 from models.learner import BaseLearner
+from schemas.evidence import Evidence, encode_evidence
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from schemas.training import TrainingExample, decode_example, encode_example
@@ -21,7 +22,7 @@ from streamproc.cli import main
 from streamproc.engine.broadcast import Broadcast
 from streamproc.settings import Settings
 from streamproc.trainer import Trainer
-from streamproc.trainer.versions import VersionLog
+from streamproc.versions import VersionLog
 
 BASE = initial_parameters()
 TASTE = np.random.default_rng(5).normal(size=F)
@@ -71,6 +72,48 @@ def drift_signal(kind: Literal["trigger", "evidence"]) -> bytes:
     )
 
 
+def judged(shadow: int, serving: int, gain: float, count: int = 40) -> bytes:
+    """Evidence of a worker that compared two versions `count` times."""
+    many = np.full(count, 1, np.uint32)
+    return encode_evidence(
+        Evidence(
+            timestamp_ms=1_700_000_000_000,
+            new_items=0,
+            new_users=0,
+            items=np.arange(20, dtype=np.uint32),
+            shadow=many * shadow,
+            serving=many * serving,
+            gain=np.full(count, gain, np.float32),
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def a_worker(settings: Settings, gain: float = 0.2) -> AsyncIterator[None]:
+    """A worker that finds every candidate better than what serves, and no parent better."""
+
+    ended = asyncio.Event()  # cancelling would leave a producer open that is just sending
+
+    async def work() -> None:
+        versions = VersionLog()
+        async with Broadcast(settings, [settings.topic("model-updates")]) as updates:
+            while not ended.is_set():
+                for record in await updates.poll(0.1):
+                    versions.apply(record.key, record.value)
+                for update in versions.in_shadow():
+                    better = gain if update.version > versions.serving_version else 0.0
+                    await send(
+                        settings, "training-examples", [judged(update.version, versions.serving_version, better)]
+                    )
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        ended.set()
+        await task
+
+
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Trainer]:
     trainer = Trainer(settings)
@@ -89,10 +132,19 @@ async def send(settings: Settings, topic: str, values: list[bytes], partition: i
         await producer.flush()
 
 
+async def teach(settings: Settings, values: list[bytes], versions: int) -> VersionLog:
+    """Send so many equal parts, each when the version that the one before called for serves."""
+    size = len(values) // versions
+    for number in range(versions):
+        await send(settings, "training-examples", values[number * size : (number + 1) * size])
+        log = await until(settings, lambda log, least=number + 1: log.serving_version >= least)  # type: ignore[misc]
+    return log
+
+
 async def until(settings: Settings, met: Callable[[VersionLog], bool]) -> VersionLog:
     """Read `model-updates` until a condition holds."""
     versions = VersionLog()
-    async with asyncio.timeout(30), Broadcast(settings, [settings.topic("model-updates")]) as updates:
+    async with asyncio.timeout(60), Broadcast(settings, [settings.topic("model-updates")]) as updates:
         while not met(versions):
             for record in await updates.poll(0.2):
                 versions.apply(record.key, record.value)

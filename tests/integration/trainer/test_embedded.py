@@ -19,12 +19,14 @@ from streamproc.errors import StreamprocError
 from streamproc.settings import Settings
 from streamproc.trainer import Trainer, training
 from tests.integration.trainer.support import (
+    a_worker,
     drift_signal,
     examples,
     invoke,
     published,
     running,
     send,
+    teach,
     trainable,
     until,
     until_metric,
@@ -55,19 +57,18 @@ async def test_publishes_on_cadence_and_a_restart_learns_every_example_once(
 ) -> None:
     monkeypatch.setattr(training, "QUIET_SECONDS", 0.5)
     values = examples(800)
-    async with running(settings):
-        await send(settings, "training-examples", [*values[:500], b"damaged"])
-        await until(settings, lambda log: log.serving_version >= 3)
+    async with running(settings), a_worker(settings):
+        await teach(settings, [*values[:389], b"damaged"], 3)
     before = await published(settings)
     record = before.records[before.serving_version]
-    third = before.records[3].metrics
-    assert third["held_out_loss_after"] < third["held_out_loss_before"]
+    assert before.records[3].metrics["gain_nats"] == pytest.approx(0.2)
+    assert before.records[3].reason.startswith("better on 40 live events, gain +0.2000 nats over version 2; refresh")
     served = load(record.uri, record.sha256)
     assert (served.version, served.parent) == (record.version, record.parent)
 
     left = trainable(values) - record.metrics["examples"]
-    async with running(settings):
-        await send(settings, "training-examples", values[500:])
+    async with running(settings), a_worker(settings):
+        await send(settings, "training-examples", values[389:])
         after = await until(
             settings,
             lambda log: (
@@ -80,9 +81,8 @@ async def test_publishes_on_cadence_and_a_restart_learns_every_example_once(
 
 
 async def test_a_command_makes_a_meta_update_and_evidence_does_not(settings: Settings) -> None:
-    async with running(settings) as trainer:
-        await send(settings, "training-examples", examples(480))
-        await until(settings, lambda log: log.next_version > 4)
+    async with running(settings) as trainer, a_worker(settings):
+        await teach(settings, examples(390), 3)
         await send(settings, "drift-signals", [drift_signal("evidence"), b"{}", drift_signal("trigger")])
         versions = await until(settings, lambda log: any(record.kind == "meta" for record in log.records.values()))
         async with aiohttp.ClientSession() as session:
@@ -96,18 +96,29 @@ async def test_a_command_makes_a_meta_update_and_evidence_does_not(settings: Set
     assert metas[0].metrics["meta_users"] == 40
 
 
+async def test_without_live_traffic_the_time_out_decides(settings: Settings) -> None:
+    quiet = settings.model_copy(update={"promotion_timeout_seconds": 1.0})
+    async with running(quiet):
+        await send(quiet, "training-examples", examples(480))
+        versions = await until(quiet, lambda log: log.serving_version >= 2)
+    assert versions.records[1].reason.startswith("the first version")
+    assert versions.records[2].reason.startswith("0 live events in 1 s; held-out loss ")
+    second = versions.records[2].metrics
+    assert second["comparisons"] == 0
+    assert second["held_out_loss_after"] < second["held_out_loss_before"]
+
+
 async def test_rollback_by_command_is_followed_by_the_trainer(settings: Settings) -> None:
     values = examples(600)
-    async with running(settings) as trainer:
-        await send(settings, "training-examples", values[:400])
-        await until(settings, lambda log: log.serving_version >= 3)
+    async with running(settings) as trainer, a_worker(settings):
+        await teach(settings, values[:390], 3)
         result = await asyncio.to_thread(invoke, settings, "rollback", "1")
         assert (result.exit_code, result.output) == (
             0,
             "version 1 serves: rolled back by command, version 3 served before\n",
         )
         await until_metric(trainer, "streamproc_published_version 1.0")
-        await send(settings, "training-examples", values[400:])
+        await send(settings, "training-examples", values[390:])
         versions = await until(settings, lambda log: log.serving_version >= 4)
     assert versions.records[3].verdict == "rolled_back"
     assert versions.records[4].parent == 1
@@ -121,7 +132,7 @@ async def test_rollback_says_what_is_wrong_in_one_line(settings: Settings) -> No
     nothing = await asyncio.to_thread(invoke, settings, "rollback")
     assert nothing.exit_code == 2
     assert nothing.output == "Error: there is nothing to go back to from version 0: it is the built-in one\n"
-    async with running(settings):
+    async with running(settings), a_worker(settings):
         await send(settings, "training-examples", examples(120))
         await until(settings, lambda log: log.serving_version == 1)
     unknown = await asyncio.to_thread(invoke, settings, "rollback", "77")
@@ -133,16 +144,15 @@ async def test_rollback_says_what_is_wrong_in_one_line(settings: Settings) -> No
 
 
 async def test_a_damaged_artefact_in_service_is_named_and_a_rollback_mends_it(settings: Settings) -> None:
-    async with running(settings):
-        await send(settings, "training-examples", examples(230))
-        await until(settings, lambda log: log.serving_version >= 2)
+    async with running(settings), a_worker(settings):
+        await teach(settings, examples(260), 2)
     serving = (await published(settings)).serving_version
     (damaged,) = Path(settings.artefacts).glob(f"base-{serving:08d}-*")
     damaged.write_bytes(damaged.read_bytes()[:-5])
     with pytest.raises(StreamprocError, match=r"damaged.*`streamproc models rollback`"):
         await Trainer(settings).run()
     assert (await asyncio.to_thread(invoke, settings, "rollback")).exit_code == 0
-    async with running(settings) as trainer:
+    async with running(settings) as trainer, a_worker(settings):
         await until_metric(trainer, f"streamproc_published_version {serving - 1}.0")
 
 

@@ -9,14 +9,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from models.base import F, initial_parameters
+from schemas.evidence import Evidence, encode_evidence
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from schemas.training import Moments, TrainingExample, encode_example, encode_moments
 from streamproc.metrics import TrainerMetrics
 from streamproc.settings import Settings
-from streamproc.trainer.training import MAX_REJECTIONS, Candidate, Training, judge
+from streamproc.trainer.proof import Verdict
+from streamproc.trainer.training import HASTE_EXAMPLES, MAX_REJECTIONS, Candidate, Training
 
 BASE = initial_parameters()
+GOOD, WORSE = Verdict(True, "better", {}), Verdict(False, "worse", {}, harm=True)
+UNPROVEN = Verdict(False, "nothing proven", {})
 
 
 class Clock:
@@ -64,8 +68,12 @@ class Setup:
         if self.training.wanted() != kind:
             return None
         candidate = self.training.candidate(kind, self.training.serving + 1)  # type: ignore[arg-type]
-        self.training.decided(candidate)
+        self.prove(candidate, GOOD)
         return candidate
+
+    def prove(self, candidate: Candidate, verdict: Verdict) -> None:
+        self.training.prove(candidate)
+        self.training.decided(verdict)
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -97,8 +105,11 @@ def test_stops_taking_where_a_version_is_due_and_counts_what_it_took() -> None:
     assert setup.metric("streamproc_trainer_examples_total", result="damaged") == 2
     assert setup.metric("streamproc_trainer_examples_total", result="learned") == 100
     candidate = setup.training.candidate("refresh", 1)
-    setup.training.decided(candidate)
-    assert (candidate.promoted, candidate.parameters.version, candidate.parameters.parent) == (True, 1, 0)
+    assert (candidate.version, candidate.parameters.parent) == (1, 0)
+    setup.training.prove(candidate)
+    assert (setup.training.pending, setup.training.wanted()) == (candidate, None)
+    assert (setup.training.unpublished, setup.training.serving) == (100, 0)
+    setup.training.decided(GOOD)
     assert (setup.training.unpublished, setup.training.serving, setup.training.wanted()) == (0, 1, None)
     assert setup.training.take(values[taken:]) == len(values) - taken
 
@@ -147,44 +158,98 @@ def test_the_timer_meta_updates_only_when_something_was_learned_since() -> None:
     assert setup.training.wanted() is None
 
 
-def test_a_candidate_worse_than_what_serves_is_rejected() -> None:
-    rng = np.random.default_rng(0)
-    losses = rng.exponential(size=400).astype(np.float32)
-    noise = rng.normal(0, 0.1, 400).astype(np.float32)
-    assert judge(losses + noise - np.float32(0.05), losses)[0]
-    assert not judge(losses + noise + np.float32(0.05), losses)[0]
-    promoted, reason, metrics = judge(losses + 1, losses)
-    assert not promoted
-    assert "on 400 examples" in reason
-    assert metrics["held_out_loss_after"] - metrics["held_out_loss_before"] == pytest.approx(1, abs=1e-4)
-    assert not judge(losses * np.float32(np.nan), losses)[0]
-
-
-def test_after_rejections_in_a_row_learning_goes_back_to_what_serves() -> None:
+def test_after_versions_that_were_worse_in_a_row_learning_goes_back_to_what_serves() -> None:
     setup = Setup()
     setup.learn(100)
     good = setup.training.candidate("refresh", 2).parameters
-    bad = Candidate(replace(good, skip=-good.skip), "refresh", False, "worse", {})
+    bad = Candidate(replace(good, skip=-good.skip), "refresh", "test", {"examples": 0.0})
     setup.training.adopt(replace(good, skip=good.skip + 1))
-    for _ in range(MAX_REJECTIONS - 1):
-        setup.training.decided(bad)
+    for verdict in [WORSE] * (MAX_REJECTIONS - 1) + [UNPROVEN] * 3:
+        setup.prove(bad, verdict)
     setup.training.take(setup.examples(40))
     np.testing.assert_array_less(good.skip, setup.training.candidate("refresh", 3).parameters.skip)
     setup.training.adopt(good)
     for _ in range(MAX_REJECTIONS):
-        setup.training.decided(bad)
+        setup.prove(bad, WORSE)
     np.testing.assert_array_equal(setup.training.candidate("refresh", 4).parameters.skip, good.skip)
 
 
-def test_parameters_that_are_not_finite_are_rejected_and_left_behind() -> None:
+def test_parameters_that_are_not_finite_are_never_proposed_and_left_behind() -> None:
     setup = Setup()
     setup.learn(100)
     serving = setup.training.serving
     setup.training._learner._adam.theta.fill(float("nan"))
     setup.training.take(setup.examples(50))
-    candidate = setup.training.candidate("refresh", 5)
-    setup.training.decided(candidate)
-    assert not candidate.promoted
-    assert "not finite" in candidate.reason
+    with pytest.raises(ValueError, match="not finite"):
+        setup.training.candidate("refresh", 5)
     assert setup.training.serving == serving
     assert np.isfinite(setup.training.candidate("refresh", 6).parameters.w1).all()
+
+
+def test_a_meta_update_does_not_wait_for_the_verdict_on_a_refresh_but_a_refresh_waits_for_it() -> None:
+    setup = Setup(meta_cooldown_seconds=0)
+    setup.training.take(setup.examples(200))
+    setup.training.prove(setup.training.candidate("refresh", 1))
+    setup.training.take(setup.examples(200))
+    assert setup.training.wanted() is None
+    setup.training.signal(drift_signal("trigger"))
+    assert setup.training.wanted() == "meta"
+    setup.training.decided(UNPROVEN)
+    setup.training.prove(setup.training.candidate("meta", 2))
+    setup.training.signal(drift_signal("trigger"))
+    assert setup.training.wanted() is None
+
+
+def test_after_a_trigger_candidates_follow_faster_than_the_cadence() -> None:
+    setup = Setup(meta_cooldown_seconds=0, publish_every=100_000)
+    setup.learn(1_000)
+    setup.training.signal(drift_signal("trigger"))
+    assert setup.publish_if("meta") is not None
+    serving = setup.training.serving
+    setup.learn(400)
+    setup.publish_if("refresh")
+    assert setup.training.serving == serving + 2
+
+
+def test_without_a_verdict_from_live_traffic_held_out_examples_decide() -> None:
+    setup = Setup(promotion_timeout_seconds=60)
+    setup.learn(1_000)
+    refresh = setup.training.candidate("refresh", 90)
+    setup.training.prove(refresh)
+    verdict = setup.training.judge()
+    assert verdict.accepted
+    assert verdict.reason.startswith("0 live events in 60 s; held-out loss ")
+    assert verdict.metrics["comparisons"] == 0
+    assert verdict.metrics["held_out_loss_after"] <= verdict.metrics["held_out_loss_before"] + 0.1
+    negated = replace(refresh.parameters, version=91, skip=-refresh.parameters.skip, out=-refresh.parameters.out)
+    setup.training.prove(replace(refresh, parameters=negated))
+    assert (setup.training.judge().accepted, setup.training.judge().harm) == (False, True)
+
+
+def test_a_trigger_beside_a_flood_says_so() -> None:
+    setup = Setup(meta_cooldown_seconds=0)
+    for number in range(120):
+        flood = 15 if number >= 100 else 0
+        nothing = np.zeros(0, np.uint32)
+        items = np.arange(20, dtype=np.uint32)
+        seen = Evidence(1_700_000_000_000, flood, 0, items, nothing, nothing, nothing.astype(np.float32))
+        setup.training.take([encode_evidence(seen)])
+    setup.training.signal(drift_signal("trigger"))
+    assert ("from w1, beside new_items:") in setup.training.candidate("meta", 1).reason
+
+
+def test_after_a_rejection_the_next_candidate_comes_before_the_cadence() -> None:
+    setup = Setup()
+    serving = replace(BASE, version=7)  # no early ramp
+    setup.training = Training(Settings(), serving, TrainerMetrics(CollectorRegistry()), setup.clock)
+    setup.training.know(BASE)
+    setup.training.take(setup.examples(300))
+    assert setup.training.wanted() is None
+    setup.prove(setup.training.candidate("refresh", 8), UNPROVEN)
+    proposed = setup.training.unpublished
+    while setup.training.wanted() is None:
+        setup.training.take(setup.examples(1))
+    assert setup.training.unpublished - proposed == HASTE_EXAMPLES
+    setup.prove(setup.training.candidate("refresh", 9), GOOD)
+    setup.training.take(setup.examples(HASTE_EXAMPLES + 50))
+    assert setup.training.wanted() is None

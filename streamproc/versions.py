@@ -6,7 +6,8 @@ what became of that version, until its artefact is removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from schemas.knowledge import ModelUpdate
 from schemas.record import RecordError, decode
@@ -71,8 +72,8 @@ class VersionLog:
         return False
 
     def expired(self, keep: int) -> list[ModelUpdate]:
-        """Versions beyond the newest `keep`; never the one in service, nor its parent, which a rollback needs."""
-        needed = {self.serving_version}
+        """Versions beyond the newest `keep`; never what serves or is in the shadow, nor the parent to go back to."""
+        needed = {self.serving_version} | {update.version for update in self.in_shadow()}
         if self.pointer and self.pointer.parent is not None:
             needed.add(self.pointer.parent)
         newest = sorted(self.records)[-keep:] if keep else []
@@ -84,6 +85,40 @@ class VersionLog:
             return None
         record = self.records.get(self.pointer.version, self.pointer)
         return record.parent
+
+    def in_shadow(self) -> list[ModelUpdate]:
+        """What runs beside the version in service: the newest candidate, and the parent of one on probation."""
+        candidates = [update for update in self.records.values() if update.verdict == "candidate"]
+        shadow = [max(candidates, key=lambda update: update.version)] if candidates else []
+        parent = self.parent_on_probation()
+        if parent is not None:
+            shadow.append(self.records[parent])
+        return [update for update in shadow if update.version != self.serving_version]
+
+    def parent_on_probation(self) -> int | None:
+        """The parent of the version in service, while that is on probation and its parent kept."""
+        serving = self.records.get(self.serving_version)
+        return serving.parent if serving and serving.probation and serving.parent in self.records else None
+
+    def rolled_back(
+        self, restored: ModelUpdate, reason: str, now_ms: int, metrics: Mapping[str, float] = MappingProxyType({})
+    ) -> list[tuple[bytes, ModelUpdate]]:
+        """Records that put `restored` into service in place of the version that serves, the pointer last.
+
+        `metrics` are the numbers behind it; they join those of the version that served.
+        """
+        in_service = restored.model_copy(update={"serving": True, "probation": False})
+        changes = {"verdict": "rolled_back", "kind": "rollback", "reason": reason[:1_024], "created_ms": now_ms}
+        written = [
+            (record_key(restored.version), in_service),
+            (POINTER_KEY, in_service.model_copy(update=changes)),
+        ]
+        if left := self.records.get(self.serving_version):
+            why = f"rolled back to {restored.version}: {reason}; before: {left.reason}"[:1_024]
+            changes = {"verdict": "rolled_back", "serving": False, "probation": False, "reason": why}
+            changes |= {"metrics": {**left.metrics, **metrics}}
+            written.insert(0, (record_key(left.version), left.model_copy(update=changes)))
+        return written
 
     def kept(self) -> Iterable[ModelUpdate]:
         """All records, oldest version first."""

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.knowledge import ModelUpdate
 from schemas.record import encode
-from streamproc.trainer.versions import POINTER_KEY, VersionLog, record_key
+from streamproc.versions import POINTER_KEY, VersionLog, record_key
 
 
 def update(version: int, parent: int | None = None, **changes: object) -> bytes:
@@ -65,3 +65,29 @@ def test_the_oldest_expire_but_not_what_serves_nor_its_parent() -> None:
     assert [record.version for record in log.expired(3)] == [1, 2, 3]
     log.apply(POINTER_KEY, update(2, 1))
     assert [record.version for record in log.expired(3)] == [3]
+
+
+def test_the_newest_candidate_and_the_parent_of_one_on_probation_run_in_the_shadow() -> None:
+    log = log_of(1, 2)
+    assert log.in_shadow() == []
+    log.apply(record_key(2), update(2, 1, probation=True))
+    for version in (3, 4):
+        log.apply(record_key(version), update(version, 2, verdict="candidate", serving=False))
+    assert [record.version for record in log.in_shadow()] == [4, 1]
+    assert [record.version for record in log.expired(1)] == [3]
+    log.apply(record_key(1), None)
+    assert (log.parent_on_probation(), [record.version for record in log.in_shadow()]) == (None, [4])
+
+
+def test_a_rollback_ends_the_probation_and_leaves_its_numbers_behind() -> None:
+    log = log_of(1, 2)
+    log.apply(record_key(2), update(2, 1, probation=True, metrics={"gain_nats": 0.1}))
+    written = log.rolled_back(log.records[1], "it lost", 1_700_000_000_001, {"probation_gain_nats": -0.2})
+    assert [key for key, _ in written] == [record_key(2), record_key(1), POINTER_KEY]
+    for key, record in written:
+        log.apply(key, encode(record))
+    assert (log.serving_version, log.in_shadow(), log.parent_on_probation()) == (1, [], None)
+    left = log.records[2]
+    assert (left.verdict, left.serving, left.probation) == ("rolled_back", False, False)
+    assert left.reason == "rolled back to 1: it lost; before: test"
+    assert left.metrics == {"gain_nats": 0.1, "probation_gain_nats": -0.2}
