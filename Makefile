@@ -19,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test nightly lint bench docs kafka compose-test clean
+.PHONY: help setup demo test nightly lint bench bench-learning docs kafka compose-test clean
 
 help:
 	@sed -n '/^[a-z-]*:.*## /s/:.*## /\t/p' Makefile | expand -t 16
@@ -52,6 +52,9 @@ lint: $(STAMP)  ## style, types, import layers, generated files
 
 bench: $(STAMP)  ## measure speed beside other systems, on a real Kafka (BENCH_ARGS, try --help)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-learning: $(STAMP)  ## measure the learning loop: drift, splices of DATA="FILES...", swaps, rollbacks (BENCH_ARGS)
+	@$(BIN)/python -m benchmarks.learning $(BENCH_ARGS) $(DATA)
 
 quality: $(STAMP)  ## evaluate event files, whole and their first 50,000 rows, and fill docs/quality.md (DATA="FILES...")
 	@test -n "$(DATA)" || { echo 'error: make quality DATA="FILE..."' >&2; exit 2; }

@@ -1,0 +1,72 @@
+"""The learning benchmark measures what it says, on a small scale."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.learning import harm, outcomes, splices, swaps
+from benchmarks.learning.__main__ import main
+from benchmarks.learning.outcomes import World, triggers
+from models.drift import Alarm, DriftMonitor, Outcome
+
+
+def test_examples_hold() -> None:
+    assert doctest.testmod(outcomes).failed == 0
+
+
+def test_a_large_loss_is_noticed_by_one_worker_first_and_a_calm_world_by_none() -> None:
+    lost = World(loss=0.5, change_at=3_000)
+    (alone, *_), (shared, *_) = (list(triggers(lost, 9_000, seed=3, workers=workers)) for workers in (1, 4))
+    assert 3_000 < alone < shared < 6_000
+    assert not list(triggers(World(season=0.05), 9_000, seed=3))
+
+
+def test_alarms_missed_alarms_and_early_ones_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Scripted(DriftMonitor):
+        """Raises a trigger at the 100th event, and, for a lucky world, at the 1,300th."""
+
+        def update(self, outcome: Outcome) -> list[Alarm]:
+            self.events += 1
+            raised = self.events in {100, 1_300}
+            return [Alarm("scripted", "trigger", "none", 0.0, 0.0, 1)] if raised else []
+
+    monkeypatch.setattr(outcomes, "DriftMonitor", Scripted)
+    monkeypatch.setattr(outcomes, "CALM_EVENTS", 1_000)
+    monkeypatch.setattr(outcomes, "SEEDS", 3)
+    found = outcomes.sudden(0.1, workers=1)
+    assert found == {"delay_median_events": 299, "missed": 0, "seeds": 3, "false_alarms_before": 3}
+    assert outcomes.sudden(0.1, workers=2)["missed"] == 3
+    assert outcomes.seasonal(2_000)["seasonal_alarms_per_million"] == pytest.approx(1_000)
+
+
+def test_a_splice_is_measured_on_every_file(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    rows = [f"{1_700_000_000_000 + n * 60_000},u{n % 9},i{n * n % 23},click,," for n in range(400)]
+    path.write_text("timestamp_ms,user_id,item_id,event_type,category,price\n" + "\n".join(rows) + "\n")
+    figures = splices.measure([path], quick=True)
+    served, online = (figures["files"]["shop.csv"][name] for name in ("served", splices.ONLINE))
+    assert figures["splice_mrr_change_vs_online"]["shop.csv"] == served["after_splice"] / online["after_splice"] - 1
+    assert figures["calm_mrr_change_vs_online"]["shop.csv"] == served["before_splice"] / online["before_splice"] - 1
+
+
+def test_swaps_between_equals_and_a_harmful_version_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swaps, "LEARNED", 600)
+    monkeypatch.setattr(swaps, "BETWEEN", 50)
+    monkeypatch.setattr(swaps, "QUICK_SWAPS", 4)
+    monkeypatch.setattr(harm, "MOST", 400)
+    file = tmp_path / "figures.json"
+    result = CliRunner().invoke(main, ["--quick", "--part", "swaps", "--part", "harm", "--json", str(file)])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(file.read_text())
+    assert figures["swaps"] == 4
+    assert abs(figures["swap_hit_rate_loss"]) < 0.2
+    assert min(figures["kept_hit_rates"]) > 0
+    assert 0 < figures["harmful_rollback_events"] <= 400
+    assert "harmful_rollback_events" in result.output
