@@ -13,7 +13,7 @@ from streamproc.artefacts import ArtefactError, load
 from streamproc.engine.broadcast import Broadcast
 from streamproc.metrics import TrainerMetrics
 from streamproc.settings import Settings
-from streamproc.trainer.progress import Progress
+from streamproc.trainer.leadership import Progress
 from streamproc.trainer.proof import Verdict
 from streamproc.trainer.publisher import Publisher, built_in
 from streamproc.trainer.training import Kind, Training

@@ -26,7 +26,7 @@ from streamproc.errors import StreamprocError
 from streamproc.http import HttpServer
 from streamproc.metrics import TrainerMetrics
 from streamproc.settings import Settings
-from streamproc.trainer.progress import Progress
+from streamproc.trainer.leadership import OneLeaderAssignor, Progress
 from streamproc.trainer.publisher import Publisher
 from streamproc.trainer.rollout import Rollout, load_serving
 from streamproc.trainer.training import Training
@@ -61,13 +61,13 @@ class Trainer:
         registry = registry or CollectorRegistry()
         self._metrics = TrainerMetrics(registry)
         self._versions = VersionLog()
-        self._progress = Progress()
         self._stopping = asyncio.Event()
         self._ready = False
         self._turn = time.monotonic()
         self._thread = ThreadPoolExecutor(1, "learner")
         self.http = HttpServer(settings.http_host, settings.trainer_http_port, registry, self._healthy, self._is_ready)
         self._consumer: AIOKafkaConsumer
+        self._progress: Progress
         self._updates: Broadcast
         self._training: Training
         self._rollout: Rollout
@@ -76,19 +76,29 @@ class Trainer:
         """Ask `run` to end; what no version in service has learned is learned again."""
         self._stopping.set()
 
+    @property
+    def leads(self) -> bool:
+        """Whether this trainer learns and publishes; others stand by."""
+        return self._progress.leads and not self._progress.lost
+
     async def run(self) -> None:
         """Train until stopped.
 
         Raises
         ------
         StreamprocError
-            Topics are missing, the artefact folder cannot be written, the HTTP port is taken, or another trainer runs.
+            Topics are missing, the artefact folder cannot be written, the HTTP port is taken, or another trainer has
+            taken over.
         """
         await asyncio.to_thread(topics.check, self._settings)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._thread.shutdown, cancel_futures=True)
-            await self._connect(stack)
+            await self._join(stack)
             await stack.enter_async_context(self.http)
+            await self._stand_by()
+            if self._stopping.is_set():
+                return
+            await self._lead(stack)
             log.info(
                 "trainer ready on version %d, health and metrics on port %d", self._training.serving, self.http.port
             )
@@ -97,17 +107,12 @@ class Trainer:
                 await self._loop()
             except ProducerFenced as error:
                 asyncio.get_running_loop().set_exception_handler(_unless_fenced)
-                raise TrainerError(
-                    f"another trainer of application {self._settings.application_id!r} has taken over: one is enough"
-                ) from error
+                raise self._taken_over() from error
 
-    async def _connect(self, stack: contextlib.AsyncExitStack) -> None:
+    async def _join(self, stack: contextlib.AsyncExitStack) -> None:
+        """Join the group of trainers."""
         settings = self._settings
         exactly_once = settings.processing_guarantee == "exactly_once"
-        self._updates = Broadcast(settings, [settings.topic("model-updates")])
-        stack.push_async_callback(self._updates.stop)
-        await self._updates.start()
-        await self._resume()
         self._consumer = AIOKafkaConsumer(
             **aiokafka_options(settings),
             group_id=f"{settings.application_id}-trainer",
@@ -117,14 +122,33 @@ class Trainer:
             session_timeout_ms=int(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 4),
             max_poll_records=1_000,
+            partition_assignment_strategy=[OneLeaderAssignor()],
         )
+        self._progress = Progress(self._consumer)
         stack.push_async_callback(self._consumer.stop)
         topics_read = [settings.topic("training-examples"), settings.topic("drift-signals")]
         self._consumer.subscribe(topics_read, listener=self._progress)
         await self._consumer.start()
+
+    async def _stand_by(self) -> None:
+        """Wait until this trainer leads; without one that leads that is at once."""
+        if not self._consumer.assignment():
+            log.info("another trainer leads: standing by")
+            self._ready = True
+        while not self._consumer.assignment() and not self._stopping.is_set():
+            self._turn = time.monotonic()
+            await self._consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+
+    async def _lead(self, stack: contextlib.AsyncExitStack) -> None:
+        """Become the only writer, then take over where the former leader ended."""
+        settings = self._settings
         publisher = Publisher(settings, self._consumer)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
+        self._updates = Broadcast(settings, [settings.topic("model-updates")])
+        stack.push_async_callback(self._updates.stop)
+        await self._updates.start()
+        await self._resume()
         self._rollout = Rollout(
             settings,
             self._training,
@@ -136,6 +160,7 @@ class Trainer:
             self._in_thread,
         )
         await self._rollout.give_up_orphans()
+        self._progress.lead()
 
     async def _resume(self) -> None:
         """Go on from the version in service, with the feature scalers of the other kept versions."""
@@ -160,6 +185,9 @@ class Trainer:
         while not self._stopping.is_set():
             self._turn = time.monotonic()
             batches = await self._consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+            if self._progress.lost:
+                raise self._taken_over()
+            self._progress.fetched |= {partition: records[-1].offset + 1 for partition, records in batches.items()}
             for partition, records in batches.items():
                 if partition.topic == signals:
                     for record in records:
@@ -182,6 +210,9 @@ class Trainer:
 
     async def _in_thread(self, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _taken_over(self) -> TrainerError:
+        return TrainerError(f"another trainer of application {self._settings.application_id!r} has taken over")
 
     def _healthy(self) -> bool:
         return time.monotonic() - self._turn < STUCK_SECONDS

@@ -175,3 +175,14 @@ async def until_metric(trainer: Trainer, line: str) -> None:
                 if line in (await answer.text()).splitlines():
                     return
             await asyncio.sleep(0.05)
+
+
+async def until_ready(trainer: Trainer) -> None:
+    """Wait until a trainer leads or stands by."""
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        while True:
+            if trainer.http.port:
+                async with session.get(f"http://127.0.0.1:{trainer.http.port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)

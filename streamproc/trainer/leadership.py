@@ -1,0 +1,82 @@
+"""One trainer leads, others stand by: the group gives all partitions to one member, who keeps them while it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+from aiokafka.structs import TopicPartition
+
+_LEADING = b"leading"
+
+
+class OneLeaderAssignor(AbstractPartitionAssignor):
+    """Give everything to the member that has it already, else to any one."""
+
+    name = "streamproc-one-leader"
+    version = 1
+
+    def __init__(self) -> None:
+        self._leading = False
+
+    def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
+        """Return what this member tells the group."""
+        return ConsumerProtocolMemberMetadata(self.version, sorted(topics), _LEADING if self._leading else b"")
+
+    def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
+        """Remember whether this member leads."""
+        self._leading = bool(assignment.partitions())
+
+    def assign(
+        self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+    ) -> dict[str, ConsumerProtocolMemberAssignment]:
+        """Return the assignment of every member."""
+        leader = min(members, key=lambda member: (members[member].user_data != _LEADING, member))
+        topics = sorted({topic for member in members.values() for topic in member.subscription})
+        everything = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in topics]
+        return {
+            member: ConsumerProtocolMemberAssignment(self.version, everything if member == leader else [], b"")
+            for member in members
+        }
+
+
+class Progress(ConsumerRebalanceListener):
+    """Whether this trainer leads, and how far it has come: offsets of the next records, by partition.
+
+    Attributes
+    ----------
+    leads, lost : it reads; it did, and another trainer does now.
+    fetched : of what the consumer has handed over.
+    read : of what was taken of that.
+    proposed : of what the candidate in the shadow has learned from; committed when it is promoted.
+    committed : as far as this trainer has committed them.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.leads = self.lost = False
+        self.fetched: dict[TopicPartition, int] = {}
+        self.read: dict[TopicPartition, int] = {}
+        self.proposed: dict[TopicPartition, int] = {}
+        self.committed: dict[TopicPartition, int] = {}
+
+    def lead(self) -> None:
+        """Begin to read."""
+        self.leads, self.lost = True, not self._consumer.assignment()
+        self._consumer.resume(*self._consumer.assignment())
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Nothing to do: whoever leads has them back at once."""
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Read on where this trainer was, not at what is committed: a second one has come, or gone."""
+        self.lost = self.leads and not assigned
+        if not self.leads:
+            self._consumer.pause(*assigned)  # until it has become the only writer
+            return
+        for partition in assigned:
+            if partition in self.fetched:
+                self._consumer.seek(partition, self.fetched[partition])
