@@ -42,6 +42,7 @@ _COMPONENTS = {
     "worker/writes.py": "encode",
     "models/user_state.py": "state",
     "models/knowledge/": "learn",
+    "models/retrieval/feature_rows.py": "features",
     "models/retrieval/": "retrieve",
     "models/own_items.py": "retrieve",
     "models/rank.py": "rank",
@@ -95,7 +96,7 @@ def _run(shop: Shop, known: int, events: int, stores: list[Store]) -> dict[str, 
     _fill(stores, 0 if shop.file else shop.users)
     samples: Counter[str] = Counter()
     cpu, began, measured = time.process_time(), time.perf_counter(), 0
-    with _sampling(samples):
+    with sampling(samples):
         for batch in batches[begin:]:
             measured += _process(processor, batch, stores)
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
@@ -143,7 +144,7 @@ def _fill(stores: list[Store], users: int) -> None:
 
 
 @contextmanager
-def _sampling(samples: Counter[str]) -> Iterator[None]:
+def sampling(samples: Counter[str]) -> Iterator[None]:
     """Count which component runs, each few milliseconds of CPU time.
 
     Python handles a signal when the compiled kernel that it falls into returns: it counts for the kernel's caller.

@@ -10,7 +10,7 @@ from models.features import LAYOUT, F
 from models.interaction import Interaction
 from models.jit import kernel
 from models.knowledge.arrays import spread
-from models.rank import softmax
+from models.rank import by_feature
 from schemas.training import FEATURE_SCALE, Moments, TrainingExample
 
 Floats = NDArray[np.float32]
@@ -19,7 +19,7 @@ NEGATIVES = 16
 
 
 def example(
-    base: BaseParameters, event: Interaction, x: Floats, scores: Floats, row: int, seed: int, source: tuple[int, int]
+    base: BaseParameters, event: Interaction, x: Floats, shares: Floats, row: int, seed: int, source: tuple[int, int]
 ) -> TrainingExample | None:
     """The compact example of an event: its item and 16 negatives, half uniform, half drawn from the served softmax.
 
@@ -29,13 +29,14 @@ def example(
     Parameters
     ----------
     x : float32[n, F], standardised.
+    shares : float32[n], the served softmax.
     seed : of the draw, a function of the event.
     """
-    if len(scores) < 2:
+    if len(shares) < 2:
         return None
     correction = np.zeros(NEGATIVES + 1, np.float32)
     features = np.empty((NEGATIVES + 1, F), np.int8)
-    draw(x, softmax(scores), row, np.uint64(seed), correction, features)
+    draw(by_feature(x), shares, row, np.uint64(seed), correction, features)
     return TrainingExample(
         layout=LAYOUT,
         event_type=int(event.event_type),
@@ -51,7 +52,7 @@ def example(
 
 @kernel
 def draw(x, shares, row, seed, correction, features):
-    """Fill `correction` and `features` with the positive and the negatives drawn.
+    """Fill `correction` and `features` with the positive and the negatives drawn from x[F, n].
 
     Draw number i takes the point (i + u_i) / m of the proposal's distribution function: stratified, so that no part of
     the candidates is left out by chance.
@@ -61,8 +62,8 @@ def draw(x, shares, row, seed, correction, features):
     for i in range(n):
         if i != row:
             total += shares[i]
-    for f in range(x.shape[1]):
-        features[0, f] = np.int8(np.rint(x[row, f] * np.float32(FEATURE_SCALE)))
+    for f in range(len(x)):
+        features[0, f] = np.int8(np.rint(x[f, row] * np.float32(FEATURE_SCALE)))
     drawn = len(correction) - 1
     passed = 0.0
     at = -1
@@ -78,8 +79,8 @@ def draw(x, shares, row, seed, correction, features):
             at = n - 2
             share = 0.5 * shares[at] / total + 0.5 / (n - 1)
         correction[i + 1] = -np.log(drawn * share)
-        for f in range(x.shape[1]):
-            features[i + 1, f] = np.int8(np.rint(x[at, f] * np.float32(FEATURE_SCALE)))
+        for f in range(len(x)):
+            features[i + 1, f] = np.int8(np.rint(x[f, at] * np.float32(FEATURE_SCALE)))
 
 
 def seed_of(event: Interaction, events: int) -> int:
@@ -98,7 +99,7 @@ class RunningMoments:
     def add(self, raw: Floats) -> None:
         """Add rows `[n, F]`."""
         self._count += len(raw)
-        add_moments(raw, self._sum, self._squares)
+        add_moments(by_feature(raw), self._sum, self._squares)
 
     def take(self) -> Moments | None:
         """The moments, which start anew; None where there are none."""
@@ -114,9 +115,12 @@ class RunningMoments:
 
 @kernel
 def add_moments(raw, total, squares):
-    """Add the columns' sums, and those of their squares, in float64."""
-    for i in range(len(raw)):
-        for f in range(raw.shape[1]):
-            value = np.float64(raw[i, f])
-            total[f] += value
-            squares[f] += value * value
+    """Add the sums of the rows of raw[F, n], and those of their squares, in float64."""
+    for f in range(len(raw)):
+        once, twice = 0.0, 0.0
+        for i in range(raw.shape[1]):
+            value = np.float64(raw[f, i])
+            once += value
+            twice += value * value
+        total[f] += once
+        squares[f] += twice

@@ -41,8 +41,8 @@ def attributions(base: BaseParameters, x: Floats, fast: Floats | None = None) ->
     >>> bool(abs(parts.sum() + level[0] - base.skip.sum()) < 1e-4)
     True
     """
-    contributions, level = np.empty_like(x), np.empty(len(x), np.float32)
-    _attribute(x, base.w1, base.b1, base.w2, base.b2, *_head(base, fast), contributions, level)
+    contributions, level = np.empty(x.shape, np.float32), np.empty(len(x), np.float32)
+    _attribute(np.ascontiguousarray(x), base.w1, base.b1, base.w2, base.b2, *_head(base, fast), contributions, level)
     return contributions, level
 
 

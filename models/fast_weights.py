@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from models.base import BaseParameters, D
 from models.features import LAYOUT
 from models.jit import kernel
+from models.rank import add_weighted, by_feature
 from models.user_state import UserState
 
 Floats = NDArray[np.float32]
@@ -92,22 +93,31 @@ class FastWeights:
         row : the candidate that the user chose.
         """
         self.events += 1
-        gradient = self._gradient
-        own = self.trust * state.fast
-        by_worker, by_user = compare(inputs, scores, row, self.delta, own, gradient)
+        by_worker, trusted = descend(
+            by_feature(inputs),
+            scores,
+            row,
+            self._of_users,
+            self._of_worker,
+            self.base.step_sizes[event_type],
+            self.base.decay,
+            self._trust_steps,
+            self._delta_steps,
+            state.fast,
+            self.trust,
+            self._trust_square,
+            self.delta,
+            self._delta_square,
+            self._users[_stage(state)],
+            self._gradient,
+        )
         if self._of_users:
-            if own.any():
-                self._users[_stage(state)] *= _MEMORY
-                self._users[_stage(state)] += (1.0, by_user, by_user * by_user)
-                self._trust_steps += 1
-                descend_trust(gradient, state.fast, _unbias(self._trust_steps), self._trust_square, self.trust)
-            descend_user(gradient, self.base.step_sizes[event_type], np.float32(self.base.decay), state.fast)
+            self._trust_steps += trusted
             state.fast = state.fast.astype(np.float16).astype(np.float32)
             state.base_version = self.base.version
         if self._of_worker:
             self._delta_advantage = _DELTA_MEMORY * self._delta_advantage + by_worker
             self._delta_steps += 1
-            descend_delta(gradient, _unbias(self._delta_steps), self._delta_square, self.delta)
 
     def encode(self) -> bytes:
         """All that is the worker's own, exactly, in less than 2 KB; the users' fast weights are in their records."""
@@ -158,7 +168,40 @@ def _stage(state: UserState) -> int:
     return min(state.events.bit_length(), _STAGES - 1)
 
 
-def _unbias(steps: int) -> np.float32:
+@kernel
+def descend(
+    inputs, scores, row, of_users, of_worker, step_sizes, decay, trust_steps, delta_steps, fast, trust, trust_square,
+    delta, delta_square, advantage, gradient,
+):  # fmt: skip
+    """Learn all that an event teaches; one call, since the work is as short as what it costs to be called.
+
+    Parameters
+    ----------
+    inputs : float32[F + H2, n].
+    advantage : float64[3], of users as well known: weight, sum and sum of squares.
+
+    Returns
+    -------
+    By how many nats the choice is likelier by `delta` than by the base, and whether `trust` took a step.
+    """
+    own = trust * fast
+    by_worker, by_user = compare(inputs, scores, row, delta, own, gradient)
+    trusted = of_users and own.any()
+    if trusted:
+        advantage *= _MEMORY
+        advantage[0] += 1
+        advantage[1] += by_user
+        advantage[2] += by_user * by_user
+        descend_trust(gradient, fast, unbias(trust_steps + 1), trust_square, trust)
+    if of_users:
+        descend_user(gradient, step_sizes, np.float32(decay), fast)
+    if of_worker:
+        descend_delta(gradient, unbias(delta_steps + 1), delta_square, delta)
+    return by_worker, trusted
+
+
+@kernel
+def unbias(steps):
     """Correction of a running mean that started at zero."""
     return np.float32(1 / (1 - _MEMORY**steps))
 
@@ -167,30 +210,28 @@ def _unbias(steps: int) -> np.float32:
 def compare(inputs, scores, row, delta, own, gradient):
     """Write the listwise loss's gradient at the scores corrected by `delta` and `own` into `gradient`.
 
+    `inputs` is float32[F + H2, n].
+
     Returns by how many nats the choice is likelier by `delta` than by the base alone, and by both than by `delta`.
     """
-    n, width = inputs.shape
-    by_worker = np.empty(n, np.float32)
-    by_both = np.empty(n, np.float32)
-    for i in range(n):
-        first = np.float32(0)
-        second = np.float32(0)
-        for f in range(width):
-            first += inputs[i, f] * delta[f]
-            second += inputs[i, f] * own[f]
-        by_worker[i] = scores[i] + first
-        by_both[i] = by_worker[i] + second
+    width, n = inputs.shape
+    by_worker = scores.copy()
+    add_weighted(inputs, delta, by_worker)
+    by_both = by_worker.copy()
+    add_weighted(inputs, own, by_both)
     plain = _log_share(scores, row)
     worker = _log_share(by_worker, row)
     both = _log_share(by_both, row)
     shift = by_both[row] - both
-    gradient[:] = 0
+    error = np.empty(n, np.float32)
     for i in range(n):
-        error = np.exp(by_both[i] - shift)
-        if i == row:
-            error -= np.float32(1)
-        for f in range(width):
-            gradient[f] += error * inputs[i, f]
+        error[i] = np.exp(by_both[i] - shift)
+    error[row] -= np.float32(1)
+    for f in range(width):
+        total = np.float32(0)
+        for i in range(n):
+            total += error[i] * inputs[f, i]
+        gradient[f] = total
     return worker - plain, both - worker
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base import BaseParameters
+from models.base import LEAK, BaseParameters
 from models.features import FEATURES, F
 from models.jit import kernel
 
 Floats = NDArray[np.float32]
-PERSONAL = np.array([feature.personal for feature in FEATURES])
+PERSONAL = np.array([[feature.personal] for feature in FEATURES])
 
 
 class Ranker:
@@ -24,26 +24,38 @@ class Ranker:
     def __init__(self, base: BaseParameters) -> None:
         self.base = base
         self._inverse = (1.0 / base.std).astype(np.float32)
-        self._w1 = np.ascontiguousarray(base.w1.T)
-        self._w2 = np.ascontiguousarray(base.w2.T)
 
     def standardise(self, raw: Floats) -> Floats:
         """Raw features `[n, F]` as the net takes them: standardised and clipped to +-6."""
-        x: Floats = np.empty_like(raw)
-        scale(raw, self.base.mean, self._inverse, x)
-        return x
+        x = np.empty(raw.shape[::-1], np.float32)
+        scale(by_feature(raw), self.base.mean, self._inverse, x)
+        return x.T
 
     def score(self, x: Floats) -> tuple[Floats, Floats]:
         """Scores `[n]` without fast weights, and the head's inputs `[n, F + H2]`: x and the last hidden layer."""
         base = self.base
-        inputs = np.empty((len(x), F + len(base.out)), np.float32)
+        inputs = np.empty((F + len(base.out), len(x)), np.float32)
         scores = np.empty(len(x), np.float32)
-        forward(x, self._w1, base.b1, self._w2, base.b2, base.skip, base.out, inputs, scores)
-        return scores, inputs
+        forward(by_feature(x), base.w1, base.b1, base.w2, base.b2, base.skip, base.out, inputs, scores)
+        return scores, inputs.T
 
     def score_unadapted(self, x: Floats) -> Floats:
         """Scores `[n]` of the same candidates to somebody of whom nothing is known."""
-        return self.score(np.where(PERSONAL, np.float32(0), x))[0]
+        return self.score(np.where(PERSONAL, np.float32(0), by_feature(x)).T)[0]
+
+
+def by_feature(rows: Floats) -> Floats:
+    """`[n, F]` as `[F, n]`, a contiguous row per feature: what the kernels take; rows made that way are not copied."""
+    return np.ascontiguousarray(rows.T)
+
+
+def corrected(scores: Floats, inputs: Floats, fast: Floats | None) -> Floats:
+    """Scores `[n]` by a head corrected by fast weights `[F + H2]`, if any; `inputs` as `Ranker.score` returns them."""
+    if fast is None:
+        return scores
+    total = scores.copy()
+    add_weighted(by_feature(inputs), fast, total)
+    return total
 
 
 def softmax(scores: Floats) -> Floats:
@@ -90,37 +102,43 @@ def highest(scores, best):
 
 @kernel
 def scale(raw, mean, inverse, x):
-    """Standardise and clip."""
-    for i in range(raw.shape[0]):
-        for f in range(raw.shape[1]):
-            value = (raw[i, f] - mean[f]) * inverse[f]
-            x[i, f] = min(max(value, np.float32(-6.0)), np.float32(6.0))
+    """Standardise and clip the rows of raw[F, n], a feature each."""
+    for f in range(raw.shape[0]):
+        for i in range(raw.shape[1]):
+            value = (raw[f, i] - mean[f]) * inverse[f]
+            x[f, i] = min(max(value, np.float32(-6.0)), np.float32(6.0))
 
 
 @kernel
 def forward(x, w1, b1, w2, b2, skip, out, inputs, scores):
-    """The net on rows `x`; `w1` is [F, H1] and `w2` [H1, H2].
+    """The net on x[F, n]; fills inputs[F + H2, n] and scores[n].
 
-    Blocks of 128 rows: below the size from which BLAS wakes other threads, whose start costs more than they save.
+    Blocks of 128 candidates: below the size from which BLAS wakes other threads, whose start costs more than they save.
     """
-    features = x.shape[1]
-    for start in range(0, x.shape[0], 128):
-        block = x[start : start + 128]
-        h1 = np.dot(block, w1)
-        for i in range(h1.shape[0]):
-            for h in range(h1.shape[1]):
-                value = h1[i, h] + b1[h]
-                h1[i, h] = max(value, np.float32(0.01) * value)
-        h2 = np.dot(h1, w2)
-        linear = np.dot(block, skip)
-        for i in range(h2.shape[0]):
-            score = linear[i]
-            row = inputs[start + i]
-            for f in range(features):
-                row[f] = block[i, f]
-            for h in range(h2.shape[1]):
-                value = h2[i, h] + b2[h]
-                value = max(value, np.float32(0.01) * value)
-                row[features + h] = value
-                score += value * out[h]
-            scores[start + i] = score
+    features, n = x.shape
+    inputs[:features] = x
+    for start in range(0, n, 128):
+        block = x[:, start : start + 128].copy()
+        inputs[features:, start : start + 128] = layer(layer(block, w1, b1), w2, b2)
+    scores[:] = 0
+    add_weighted(x, skip, scores)
+    add_weighted(inputs[features:], out, scores)
+
+
+@kernel
+def add_weighted(rows, weights, total):
+    """Add the weighted sum of the rows to `total`; BLAS would wake its threads for it."""
+    for f in range(len(rows)):
+        for i in range(len(total)):
+            total[i] += weights[f] * rows[f, i]
+
+
+@kernel
+def layer(x, weights, bias):
+    """Leaky ReLU of weights[H, F] x[F, n] + bias[H]."""
+    y = np.dot(weights, x)
+    for h in range(y.shape[0]):
+        for i in range(y.shape[1]):
+            value = y[h, i] + bias[h]
+            y[h, i] = max(value, np.float32(LEAK) * value)
+    return y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,10 +15,10 @@ from models.explain import reasons
 from models.fast_weights import FastWeights
 from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
-from models.knowledge.arrays import spread
+from models.knowledge.arrays import position, spread
 from models.knowledge.popularity import MID_LIST
 from models.lists import Learned, Ranked
-from models.rank import Ranker, softmax, top
+from models.rank import Ranker, corrected, softmax, top
 from models.retrieval import Candidates, Retriever
 from models.retrieval.select import TAKEN
 from models.rules import Placed, RulesConfig, arrange
@@ -82,6 +83,7 @@ class Recommender:
         self.config = config or RecommenderConfig()
         self.knowledge = knowledge or Knowledge(self.config.knowledge)
         self._retriever = Retriever(self.knowledge)
+        self._ruled = self.config.rules != _NO_RULES
         self._moments = RunningMoments()
         self._learned = 0
         self.fast_weights = FastWeights(base, self.config.fast_weights, self.config.worker_delta)
@@ -148,8 +150,7 @@ class Recommender:
         x = self._ranker.standardise(candidates.features)
         scores, inputs = self._ranker.score(x)
         fast = self.fast_weights.correction(state)
-        if fast is not None:
-            scores = scores + inputs @ fast
+        scores = corrected(scores, inputs, fast)
         left_out = {*exclude, *self.config.rules.blocked}
         placed = self._arrange(state, now_ms, slots, scores, k, left_out)
         why = reasons(self.base, x[placed.positions], fast) if explain else [()] * len(placed.positions)
@@ -237,24 +238,23 @@ class Recommender:
                 self._moments.add(candidates.features)
             x = ranker.standardise(candidates.features)
             plain, inputs = ranker.score(x)
-            fast = self.fast_weights.correction(state)
-            scores = plain if fast is None else plain + inputs @ fast
+            scores = corrected(plain, inputs, self.fast_weights.correction(state))
             best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
             items = [names[at] for at in candidates.slots[best].tolist()]
             items_found = candidates.found[best] & (TAKEN - 1)
-            hits = np.flatnonzero(candidates.slots == slot)
-            if slot and len(hits):
-                row = int(hits[0])
+            row = position(slot, candidates.slots) if slot else -1
+            if row >= 0:
                 found = int(candidates.found[row]) & (TAKEN - 1)
                 rank = _rank_of(row, best)
-                log_loss = float(-np.log(max(softmax(scores)[row], 1e-12)))
+                shares = softmax(scores)
+                log_loss = -math.log(max(float(shares[row]), 1e-12))
                 comparisons = self.shadows.compare(candidates.features, row, plain, self.base.version)
                 if self.config.track_unadapted:
                     unadapted = ranker.score_unadapted(x)
                     unadapted_rank = _rank_of(
                         row, self._best(state, event.timestamp_ms, candidates.slots, unadapted, k)
                     )
-                made = example(self.base, event, x, scores, row, seed_of(event, state.events), source)
+                made = example(self.base, event, x, shares, row, seed_of(event, state.events), source)
                 self.fast_weights.adapt(state, inputs, plain, row, event.event_type)
         leaders = knowledge.popularity.leaders[MID_LIST, :k].tolist()
         return Learned(
@@ -278,12 +278,11 @@ class Recommender:
         self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int
     ) -> NDArray[np.int64]:
         """Positions of the list that `recommend` would show; without rules that is the top k, found faster."""
-        if self.config.rules == _NO_RULES:
+        if not self._ruled:
             return top(scores, k)
         placed = self._arrange(state, now_ms, slots, scores, k, set(self.config.rules.blocked))
         return np.array(placed.positions, np.int64)
 
 
 def _rank_of(row: int, best: NDArray[np.int64]) -> int | None:
-    at = np.flatnonzero(best == row)
-    return int(at[0]) + 1 if len(at) else None
+    return position(row, best) + 1 or None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.interaction import CatalogueItem, EventType, Interaction, hash_id
+from models.knowledge.arrays import position
 from models.knowledge.categories import Categories, learn_category
 from models.knowledge.content import Content
 from models.knowledge.items import Items
@@ -180,7 +181,7 @@ class Knowledge:
         repeated = contains(user, reference, lists.members, lists.size)
         items.repeats[slot] += repeated
         self._repeats += repeated
-        self._repeats_in_session += bool((context[:in_session] == reference).any())
+        self._repeats_in_session += position(reference, context[:in_session]) >= 0
         _post(lists, user, user, reference)
         sessions = self.sessions
         session = int(users.session[user])

@@ -1,4 +1,4 @@
-"""The open-addressing hash map that the knowledge tables share."""
+"""The open-addressing hash map that the knowledge tables share, and the search through what is short."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ class HashMap:
         """Forget a key that is present."""
         erase(np.uint64(key), self.keys, self.values)
         self._size -= 1
+
+
+@kernel
+def position(wanted, among):
+    """Where `wanted` first occurs in an array, -1 where it does not."""
+    for i in range(len(among)):
+        if among[i] == wanted:
+            return i
+    return -1
 
 
 @kernel

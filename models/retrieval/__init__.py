@@ -40,7 +40,7 @@ class Candidates:
     Attributes
     ----------
     slots : int32[n] item slots.
-    features : float32[n, F], raw.
+    features : float32[n, F], raw; the numbers of one feature lie side by side.
     found : int32[n], bit s set where `SOURCES[s]` proposed the candidate.
     """
 
@@ -99,10 +99,11 @@ class Retriever:
         else:
             rows = self._choose()
         category = knowledge.categories.numbers.get(asked or "", 0)
+        slots = space.slots[rows]
         features = self._rows.fill(
-            rows, space, state, now_ms, category, self._tastes, self._profile, self._own, context, in_session
+            rows, slots, space, state, now_ms, category, self._tastes, self._profile, self._own, context, in_session
         )
-        return Candidates(space.slots[rows], features, space.found[rows])
+        return Candidates(slots, features, space.found[rows])
 
     def _score_rules(self, own: Slots, in_session: int, scratch: Scratch) -> None:
         knowledge = self.knowledge
@@ -136,12 +137,12 @@ class Retriever:
     def _score_neighbours(self, own: Slots, in_session: int, user: int, scratch: Scratch) -> None:
         knowledge = self.knowledge
         users, items, sessions = knowledge.users, knowledge.items, knowledge.sessions
-        rarity = (1.0 / np.log(2.0 + items.events[own])).astype(np.float32)
         slot = users.table.get(user or 1)
         query = own[: max(in_session, min(3, len(own)))][:_SESSION_QUERY]
         score_neighbours(
             query,
-            _NEARNESS[: len(query)] * rarity[: len(query)],
+            _NEARNESS,
+            items.events,
             knowledge.session,
             int(users.session[slot]),
             ws.SESSION_KNN,
@@ -159,7 +160,8 @@ class Retriever:
         query = own[:_USER_QUERY]
         score_neighbours(
             query,
-            _FADING[: len(query)] * rarity[: len(query)],
+            _FADING,
+            items.events,
             len(lists.size) - 1,
             slot or -1,
             ws.USER_KNN,

@@ -24,12 +24,12 @@ class FeatureRows:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
-        self._features = np.zeros((CANDIDATES, F), np.float32)
-        self._popular = np.zeros(CANDIDATES, np.float32)
+        self._numbers = np.zeros((F + 2) * CANDIDATES, np.float32)
 
     def fill(
         self,
         rows: Slots,
+        slots: Slots,
         space: Workspace,
         state: UserState,
         now_ms: int,
@@ -40,7 +40,7 @@ class FeatureRows:
         context: Slots,
         in_session: int,
     ) -> Floats:
-        """Features `[n, F]` of the workspace rows `rows`.
+        """Features `[n, F]` of the workspace rows `rows` of `slots`; those of one column lie side by side.
 
         Parameters
         ----------
@@ -50,10 +50,10 @@ class FeatureRows:
         """
         knowledge = self._knowledge
         items, popularity, newcomers = knowledge.items, knowledge.popularity, knowledge.newcomers
-        slots = space.slots[rows]
-        if len(rows) > len(self._features):
-            self._features, self._popular = np.zeros((len(rows), F), np.float32), np.zeros(len(rows), np.float32)
-        features = self._features[: len(rows)]
+        if len(self._numbers) < (F + 2) * len(rows):
+            self._numbers = np.zeros((F + 2) * len(rows), np.float32)
+        numbers = self._numbers[: (F + 2) * len(rows)].reshape(F + 2, len(rows))
+        features, popular, share = numbers[:F], numbers[F], numbers[F + 1]
         item_features(
             slots,
             now_ms,
@@ -75,7 +75,8 @@ class FeatureRows:
             newcomers.stamp,
             newcomers.stock,
             newcomers.readiness,
-            self._popular,
+            popular,
+            share,
             features,
         )
         repeats = state.repeats / (state.events + _PRIOR)
@@ -106,11 +107,11 @@ class FeatureRows:
             asked,
             items.events,
             items.repeats,
-            popularity.score,
             popularity.total,
             knowledge.content.vector,
             profile,
-            self._popular,
+            popular,
+            share,
             repeats + _PRIOR * usual_rate / (state.events + _PRIOR),
             usual_rate,
             knowledge.repeats_in_session,
@@ -119,4 +120,4 @@ class FeatureRows:
         bought = len(context) > 0 and bool(state.kinds[context[0]] & 4)
         length = 0 if state.starts_session(now_ms) else state.session_length
         moment_features(length, state.gap_ms(now_ms) / 1000.0, state.events, repeats, 1.0 * bought, features)
-        return features
+        return features.T

@@ -17,7 +17,8 @@ _CANDIDATES = 4096
 @kernel
 def score_neighbours(
     query,
-    strength,
+    weight,
+    events,
     newest,
     own,
     column,
@@ -40,7 +41,8 @@ def score_neighbours(
     Parameters
     ----------
     query : int32, slots of the query's items.
-    strength : float32, weight of each.
+    weight : float32, of each; the rarer the item, the more it says.
+    events : float32, of all items, ever.
     newest : number of the newest list; older ones than fit the ring are gone.
     own : number of the asker's own list, which does not vote.
     half_depth : position from a list's end at which its votes weigh half.
@@ -53,8 +55,9 @@ def score_neighbours(
     turn = newest - newest % lists  # number of the list at the ring's start
     for i in range(len(query)):
         slot = query[i]
-        if slot == 0 or strength[i] == 0:
+        if slot == 0:
             continue
+        strength = weight[i] / np.log(np.float32(2) + events[slot])
         start, width = row[slot, 0], row[slot, 1]
         cell = count[slot] % width if width > 0 else 0
         for _ in range(min(count[slot], width)):
@@ -70,7 +73,7 @@ def score_neighbours(
                     continue
                 candidates[n] = at
                 n += 1
-            overlap[at] += strength[i]
+            overlap[at] += strength
     kept = min(n, NEIGHBOURS)
     # a heap of the best: its root is the weakest kept (ties: the one met first, that is the most recent, stays)
     heap = np.empty(NEIGHBOURS, np.int32)

@@ -1,4 +1,7 @@
-"""The raw feature row of every candidate, in the order of `models.features.FEATURES`."""
+"""The raw feature row of every candidate, in the order of `models.features.FEATURES`.
+
+Kernels write a feature of all candidates after the other, so that the logarithms are computed several at a time.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,70 @@ from models.retrieval.tastes import FADING, LIKES, NEXT, OTHERS, SESSION, TASTE
 # How likely each source alone is right, where the user does not repeat an own item.
 _MIX_NEXT, _MIX_RECENT, _MIX_HISTORY, _MIX_POPULAR = 0.35, 0.2, 0.1, 0.35
 _FLOOR = 1e-6  # share of all events below which popularity is not told apart
+_NOWHERE = 0.0183156389  # exp(-4), the share of an unknown category
+
+# Features that are a probability of the workspace, and those that set it against the item's share of all events.
+_RULES = np.array(
+    [
+        (11, ws.NEXT_LAST),
+        (13, ws.SLOW_LAST),
+        (14, ws.FAST_LAST),
+        (15, ws.CROSS_LAST),
+        (16, ws.BACK_LAST),
+        (17, ws.SLOW_BEFORE),
+        (18, ws.SLOW_RECENT),
+        (19, ws.FAST_RECENT),
+        (21, ws.CROSS_HISTORY),
+        (23, ws.SECOND),
+        (25, ws.SESSION_KNN),
+        (27, ws.USER_KNN),
+        (59, ws.BACK_HISTORY),
+    ]
+)
+_LIFTS = np.array(
+    [
+        (12, ws.NEXT_LAST),
+        (20, ws.SLOW_RECENT),
+        (22, ws.CROSS_HISTORY),
+        (26, ws.SESSION_KNN),
+        (28, ws.USER_KNN),
+    ]
+)
 
 
 @kernel
 def rule(probability):
     """Compress a probability."""
-    return log(np.float32(1) + np.float32(50) * probability) if probability > 0 else np.float32(0)
+    return log(np.float32(1) + np.float32(50) * probability)
 
 
 @kernel
-def lift(probability, share):
-    """How many times more probable than by its share of events, log, 0 without evidence, at most 6."""
-    if probability <= 0:
-        return np.float32(0)
-    return min(max(log(probability / (share + np.float32(1e-4))), np.float32(-2)), np.float32(6))
+def log_shifted(column, shift):
+    """Replace each number by the log of its sum with `shift`."""
+    for i in range(len(column)):
+        column[i] = log(column[i] + np.float32(shift))
+
+
+@kernel
+def log_ratio(above, below, shift, column):
+    """Write the log of the quotient of two columns, `shift` added to both."""
+    for i in range(len(column)):
+        column[i] = log((above[i] + np.float32(shift)) / (below[i] + np.float32(shift)))
+
+
+@kernel
+def lift(probability, share, column):
+    """Write how many times more probable than by its share of events, log, 0 without evidence, within -2 and 6."""
+    for i in range(len(column)):
+        p = probability[i]
+        most = log(max(p, np.float32(1e-30)) / (share[i] + np.float32(1e-4)))
+        column[i] = min(max(most, np.float32(-2)), np.float32(6)) if p > 0 else np.float32(0)
 
 
 @kernel
 def item_features(
     slots, now_ms, event, score, total, category_score, category, price, born_ms, last_event, events, purchases,
-    repeats, price_mean, catalogue, usual, adopted, stamp, stock, readiness, popular, out,
+    repeats, price_mean, catalogue, usual, adopted, stamp, stock, readiness, popular, share, out,
 ):  # fmt: skip
     """Fill the columns that depend on the item alone.
 
@@ -42,6 +89,8 @@ def item_features(
     score, total, category_score : of `Popularity`, of one scale each.
     usual, adopted, stamp, stock, readiness : of `Newcomers`.
     popular : float32[n], receives the share of all events that is expected of the item.
+    share : float32[n], receives its share of the events so far.
+    out : float32[F, n].
     """
     held = max((1 - 2.0 ** (-event / HALF_LIFE)) * HALF_LIFE / 0.6931471805599453, 1.0)  # events remembered
     everything = max(total[2], 1e-9)
@@ -51,6 +100,7 @@ def item_features(
         mid = score[slot, 1] / max(total[1], 1e-9)
         slow = score[slot, 2] / everything
         start = score[slot, 3] / max(total[3], 1e-9)
+        share[i] = slow
         c = category[slot]
         seen = events[slot]
         if seen == 0:
@@ -58,31 +108,39 @@ def item_features(
                 prospect(c, event, usual, adopted, stamp, stock) * readiness[age_class(event - last_event[slot])] / held
             )
         popular[i] = 0.5 * (slow + mid)
-        row = out[i]
-        row[0] = log(slow + _FLOOR)
-        row[1] = log(mid + _FLOOR)
-        row[2] = log(fast + 1e-5)
-        row[3] = log((fast + 2e-4) / (mid + 2e-4))
-        row[4] = log((mid + 2e-5) / (slow + 2e-5))
-        row[5] = log(start + _FLOOR)
-        row[6] = log(min(slow / max(category_score[c] / everything, 1e-9), 1.0) + 1e-4) if c > 0 else row[0]
-        row[7] = log(1.0 + event - last_event[slot])
-        row[8] = log(1.0 + max(now_ms - born_ms[slot], 0) / 3_600_000)
-        row[9] = log(1.0 + seen)
-        row[10] = purchases[slot] / (seen + 1)
-        row[40] = repeats[slot] / (seen + 3)
-        row[46] = log(category_score[c] / everything + 1e-4) if c > 0 else -4.0
-        row[50] = price[slot] - price_mean if price[slot] == price[slot] else 0.0
-        row[52] = 1.0 / (1.0 + seen)
-        row[58] = log(1.0 + catalogue)
+        out[0, i] = slow
+        out[1, i] = mid
+        out[2, i] = fast
+        out[5, i] = start
+        of_category = category_score[c] / everything
+        out[6, i] = min(slow / max(of_category, 1e-9), 1.0) + 1e-4 if c > 0 else slow + _FLOOR
+        out[7, i] = event - last_event[slot]
+        out[8, i] = max(now_ms - born_ms[slot], 0) / 3_600_000
+        out[9, i] = seen
+        out[10, i] = purchases[slot] / (seen + 1)
+        out[40, i] = repeats[slot] / (seen + 3)
+        out[46, i] = of_category + 1e-4 if c > 0 else _NOWHERE
+        out[50, i] = price[slot] - price_mean if price[slot] == price[slot] else 0.0
+        out[52, i] = 1.0 / (1.0 + seen)
+    log_ratio(out[2], out[1], 2e-4, out[3])
+    log_ratio(out[1], out[0], 2e-5, out[4])
+    log_shifted(out[0], _FLOOR)
+    log_shifted(out[1], _FLOOR)
+    log_shifted(out[2], 1e-5)
+    log_shifted(out[5], _FLOOR)
+    log_shifted(out[6], 0.0)
+    log_shifted(out[7], 1.0)
+    log_shifted(out[8], 1.0)
+    log_shifted(out[9], 1.0)
+    log_shifted(out[46], 0.0)
+    out[58] = log(1.0 + catalogue)
 
 
 @kernel
 def user_features(
     rows, slots, value, found, now_s, user_event, own, context, in_session, touched, last, count, interval, kinds,
     user_repeats, category, price, place_of, shares, usual_price, all_counts, category_score, asked, events, repeats,
-    score, total, vector, profile, popular, repeat_rate, usual_rate,
-    within, out,
+    total, vector, profile, popular, share, repeat_rate, usual_rate, within, out,
 ):  # fmt: skip
     """Fill the columns that depend on the user.
 
@@ -93,43 +151,36 @@ def user_features(
     user_event : number of the user's next event.
     touched, last, count, interval, kinds : of the user's record, by position.
     place_of, shares, usual_price, all_counts : from `weigh`.
-    popular : from `item_features`.
+    popular, share : from `item_features`.
     repeat_rate, usual_rate : share of events that repeat an own item, of this user (smoothed) and of all.
     within : share of the repeats that come within the session.
     profile : unit content vector of the user's latest items.
     asked : category of the request, 0 for none.
+    out : float32[F, n].
     """
     n_own = len(context)
     last_slot = own[context[0]] if n_own > 0 else 0
     last_category = category[last_slot]
     everything = max(total[2], 1e-9)
+    said = np.empty((ws.COLUMNS, len(rows)), np.float32)
+    for i in range(len(rows)):
+        for column in range(ws.COLUMNS):
+            said[column, i] = value[rows[i], column]
+    for at in range(len(_RULES)):
+        probability = said[_RULES[at, 1]]
+        column = out[_RULES[at, 0]]
+        for i in range(len(column)):
+            column[i] = rule(probability[i])
+    for at in range(len(_LIFTS)):
+        lift(said[_LIFTS[at, 1]], share, out[_LIFTS[at, 0]])
+    out[24] = said[ws.OWN_NEXT]
+    out[29:40] = 0
+    out[41] = 0
+    described = profile.any()
     for i in range(len(rows)):
         slot = slots[i]
-        v = value[rows[i]]
-        share = np.float32(score[slot, 2] / everything)
-        row = out[i]
-        row[11] = rule(v[ws.NEXT_LAST])
-        row[12] = lift(v[ws.NEXT_LAST], share)
-        row[13] = rule(v[ws.SLOW_LAST])
-        row[14] = rule(v[ws.FAST_LAST])
-        row[15] = rule(v[ws.CROSS_LAST])
-        row[16] = rule(v[ws.BACK_LAST])
-        row[17] = rule(v[ws.SLOW_BEFORE])
-        row[18] = rule(v[ws.SLOW_RECENT])
-        row[19] = rule(v[ws.FAST_RECENT])
-        row[20] = lift(v[ws.SLOW_RECENT], share)
-        row[21] = rule(v[ws.CROSS_HISTORY])
-        row[22] = lift(v[ws.CROSS_HISTORY], share)
-        row[23] = rule(v[ws.SECOND])
-        row[24] = v[ws.OWN_NEXT]
-        row[25] = rule(v[ws.SESSION_KNN])
-        row[26] = lift(v[ws.SESSION_KNN], share)
-        row[27] = rule(v[ws.USER_KNN])
-        row[28] = lift(v[ws.USER_KNN], share)
-        row[29:40] = 0
         again = np.float32(0)
-        row[41] = 0
-        position = int(v[ws.OWN]) - 1
+        position = int(said[ws.OWN, i]) - 1
         if position >= 0:
             strength = count[position] * FADING ** (user_event - touched[position])
             since_s = max(now_s - last[position], 0)
@@ -138,80 +189,76 @@ def user_features(
                 if context[j] == position:
                     rank = j
                     break
-            row[29] = 1.0
-            row[30] = log(1.0 + strength)
-            row[31] = strength / all_counts
-            row[32] = 1.0 / (user_event - touched[position])
-            row[33] = 1.0 / (1.0 + rank)
-            row[34] = log(1.0 + since_s / 3600.0)
-            row[35] = 1.0 if kinds[position] & 4 else 0.0
-            row[36] = 1.0 if rank < in_session else 0.0
-            row[37] = 1.0 if rank == 0 else 0.0
-            row[38] = user_repeats
-            row[39] = repeats[slot] / (events[slot] + 3.0)
-            again = row[31] if in_session == 0 else row[31] * 2 * (within if rank < in_session else 1 - within)
+            out[29, i] = 1.0
+            out[30, i] = log(1.0 + strength)
+            out[31, i] = strength / all_counts
+            out[32, i] = 1.0 / (user_event - touched[position])
+            out[33, i] = 1.0 / (1.0 + rank)
+            out[34, i] = log(1.0 + since_s / 3600.0)
+            out[35, i] = 1.0 if kinds[position] & 4 else 0.0
+            out[36, i] = 1.0 if rank < in_session else 0.0
+            out[37, i] = 1.0 if rank == 0 else 0.0
+            out[38, i] = user_repeats
+            out[39, i] = repeats[slot] / (events[slot] + 3.0)
+            again = out[31, i] if in_session == 0 else out[31, i] * 2 * (within if rank < in_session else 1 - within)
             again *= (repeats[slot] + 3.0 * usual_rate) / ((events[slot] + 3.0) * usual_rate)
             if interval[position] > 0:
-                row[41] = min(
+                out[41, i] = min(
                     max((8.0 / 0.6931471805599453 * log(1.0 + since_s) - interval[position]) / 16.0, -3.0), 3.0
                 )
         c = category[slot]
-        row[42] = 1.0 if c > 0 and c == last_category else 0.0
-        row[43] = 0
-        row[44] = 0
-        row[45] = 0
+        out[42, i] = 1.0 if c > 0 and c == last_category else 0.0
+        out[43, i] = 0
+        out[44, i] = 0
+        out[45, i] = 0
         taste = np.float32(0)
         at = place_of[c] - 1 if c > 0 else -1
         if at >= 0:
-            row[43] = shares[at, LIKES]
-            row[44] = shares[at, SESSION]
-            row[45] = rule(shares[at, NEXT])
+            out[43, i] = shares[at, LIKES]
+            out[44, i] = shares[at, SESSION]
+            out[45, i] = rule(shares[at, NEXT])
             taste = shares[at, TASTE]
         liking = np.float32(1)  # how many times more likely than usual the category is
-        row[61] = -4
+        out[61, i] = _NOWHERE
         if c > 0:
             general = category_score[c] / everything + 1e-4
             taste += OTHERS * general
-            row[61] = log(taste)
+            out[61, i] = taste
             liking = taste / general
-        row[62] = log(
-            repeat_rate * again
-            + (1 - repeat_rate)
-            * (
-                _MIX_NEXT * v[ws.NEXT_LAST]
-                + _MIX_RECENT * v[ws.SLOW_RECENT]
-                + _MIX_HISTORY * v[ws.CROSS_HISTORY]
-                + _MIX_POPULAR * popular[i] * liking
-            )
-            + _FLOOR
+        out[62, i] = repeat_rate * again + (1 - repeat_rate) * (
+            _MIX_NEXT * said[ws.NEXT_LAST, i]
+            + _MIX_RECENT * said[ws.SLOW_RECENT, i]
+            + _MIX_HISTORY * said[ws.CROSS_HISTORY, i]
+            + _MIX_POPULAR * popular[i] * liking
         )
-        row[47] = 1.0 if asked > 0 and c == asked else 0.0
-        row[48] = 0
-        row[49] = 0
+        out[47, i] = 1.0 if asked > 0 and c == asked else 0.0
+        out[48, i] = 0
+        out[49, i] = 0
         if price[slot] == price[slot]:
             if last_slot > 0 and price[last_slot] == price[last_slot]:
-                row[48] = abs(price[slot] - price[last_slot])
+                out[48, i] = abs(price[slot] - price[last_slot])
             if not np.isnan(usual_price):
-                row[49] = abs(price[slot] - usual_price)
+                out[49, i] = abs(price[slot] - usual_price)
         similar = np.float32(0)
-        for d in range(len(profile)):
-            similar += profile[d] * vector[slot, d]
-        row[51] = similar
+        if described:
+            for d in range(len(profile)):
+                similar += profile[d] * vector[slot, d]
+        out[51, i] = similar
         bits = found[rows[i]] & ((1 << 30) - 1)
         number = 0
         while bits:
             number += 1
             bits &= bits - 1
-        row[60] = number
-        row[59] = rule(v[ws.BACK_HISTORY])
+        out[60, i] = number
+    log_shifted(out[61], 0.0)
+    log_shifted(out[62], _FLOOR)
 
 
 @kernel
 def moment_features(session_length, gap_s, user_events, user_repeats, last_bought, out):
     """Fill the columns that are the same for all candidates."""
-    for i in range(len(out)):
-        out[i, 53] = log(1.0 + session_length)
-        out[i, 54] = log(1.0 + gap_s)
-        out[i, 55] = log(1.0 + user_events)
-        out[i, 56] = user_repeats
-        out[i, 57] = last_bought
+    out[53] = log(1.0 + session_length)
+    out[54] = log(1.0 + gap_s)
+    out[55] = log(1.0 + user_events)
+    out[56] = user_repeats
+    out[57] = last_bought

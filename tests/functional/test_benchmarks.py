@@ -12,14 +12,15 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import clicks, components, job, latency, machine, page, ratios, shop
+from benchmarks import clicks, components, event_cost, job, latency, machine, page, ratios, shop
 from benchmarks.job import Job, Meter
 from benchmarks.shop import Shop, history, message
+from models.interaction import EventType, Interaction
 from schemas.knowledge import ItemStatsDelta
 from schemas.record import decode
 
 
-@pytest.mark.parametrize("module", [clicks, job, latency, machine, page, ratios, shop])
+@pytest.mark.parametrize("module", [clicks, event_cost, job, latency, machine, page, ratios, shop])
 def test_examples_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -92,3 +93,15 @@ def test_components_measure_every_event_after_the_warm_up() -> None:
     parts = row["us_per_event"]
     assert sum(parts.values()) == pytest.approx(1_000 * row["cpu_seconds_per_1k"])
     assert {"decode", "state", "retrieve", "rank", "adapt", "encode"} <= set(parts)
+
+
+@pytest.mark.slow
+def test_the_parts_of_an_event_are_all_of_it() -> None:
+    rows = [
+        Interaction(n % 40, f"i{n * n % 90}", EventType.CLICK, 1_700_000_000_000 + 60_000 * n, f"c{n % 5}", 1.0)
+        for n in range(1_500)
+    ]
+    cost = event_cost.measure(rows)
+    whole = cost.pop(event_cost.TOTAL)
+    assert sum(cost.values()) == pytest.approx(whole)
+    assert {"retrieve", "features", "rank", "adapt", "learn"} <= set(cost)

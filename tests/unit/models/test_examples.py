@@ -23,7 +23,7 @@ def inputs(n: int = 40, seed: int = 3) -> np.ndarray:
 def test_example_holds_the_positive_first_and_the_negatives_drawn() -> None:
     x = inputs()
     scores, _ = Ranker(BASE).score(x)
-    made = example(BASE, EVENT, x, scores, 5, seed_of(EVENT, 3), (2, 77))
+    made = example(BASE, EVENT, x, softmax(scores), 5, seed_of(EVENT, 3), (2, 77))
     assert made is not None
     assert made.features.shape == (NEGATIVES + 1, F)
     assert (made.partition, made.offset, made.event_type, made.base_version) == (2, 77, 2, BASE.version)
@@ -44,7 +44,7 @@ def test_corrected_sample_estimates_the_whole_softmax() -> None:
     whole = float(np.exp(np.delete(scores, 5).astype(np.float64)).sum())
     estimates = []
     for events in range(400):
-        made = example(BASE, EVENT, x, scores, 5, seed_of(EVENT, events), (0, 0))
+        made = example(BASE, EVENT, x, softmax(scores), 5, seed_of(EVENT, events), (0, 0))
         assert made is not None
         drawn = [int(np.abs(x - row).max(axis=1).argmin()) for row in dequantise(made.features)[1:]]
         estimates.append(np.exp(scores[drawn] + made.correction[1:].astype(np.float64)).sum())
@@ -53,7 +53,7 @@ def test_corrected_sample_estimates_the_whole_softmax() -> None:
 
 def test_the_only_candidate_teaches_nothing() -> None:
     x = inputs(n=1)
-    assert example(BASE, EVENT, x, Ranker(BASE).score(x)[0], 0, 1, (0, 0)) is None
+    assert example(BASE, EVENT, x, softmax(Ranker(BASE).score(x)[0]), 0, 1, (0, 0)) is None
 
 
 def test_seeds_differ_from_event_to_event_and_repeat() -> None:

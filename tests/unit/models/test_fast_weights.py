@@ -48,7 +48,7 @@ class World:
             row = int(np.argmax(utility + self.rng.gumbel(size=len(x))))
             served = self.fast.correction(state)
             if served is not None:
-                gained += compare(inputs, scores, row, NONE, served, np.zeros(D, np.float32))[1]
+                gained += compare(inputs.T, scores, row, NONE, served, np.zeros(D, np.float32))[1]
             self.fast.adapt(state, inputs, scores, row, EventType.CLICK)
             state.events += 1
         return gained / events
@@ -78,7 +78,7 @@ def test_advantages_and_gradient_are_those_of_the_listwise_loss() -> None:
     both.backward()
     scores, inputs = Ranker(BASE).score(x)
     gradient = np.zeros(D, np.float32)
-    by_worker, by_user = compare(inputs, scores, row, delta, own, gradient)
+    by_worker, by_user = compare(inputs.T, scores, row, delta, own, gradient)
     assert by_worker == pytest.approx((plain - worker).item(), abs=1e-4)
     assert by_user == pytest.approx((worker - both.detach()).item(), abs=1e-4)
     assert weights.grad is not None
@@ -89,7 +89,7 @@ def test_a_users_step_has_the_size_of_its_event_type_and_decays() -> None:
     x, row, state = candidates(np.random.default_rng(3)), 5, UserState()
     scores, inputs = Ranker(BASE).score(x)
     gradient = np.zeros(D, np.float32)
-    compare(inputs, scores, row, NONE, NONE, gradient)
+    compare(inputs.T, scores, row, NONE, NONE, gradient)
     fast = FastWeights(BASE)
     fast.adapt(state, inputs, scores, row, EventType.PURCHASE)
     np.testing.assert_allclose(state.fast, -BASE.step_sizes[2] * gradient, atol=1e-4)
