@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+HASTE, HASTE_GAP = 3_000, 150
+
 
 class Cadence:
     """Due at 100, 200 ... 500 examples, then with gaps that grow by a quarter up to `every`.
+
+    After a drift what serves knows the old world: for `HASTE` examples no gap is longer than `HASTE_GAP`.
 
     Parameters
     ----------
@@ -20,10 +24,14 @@ class Cadence:
     ...         cadence.published(learned)
     >>> published
     [100, 200, 300, 400, 500, 625, 782, 978, 1223, 1529, 1911, 2388, 2985, 3731]
+    >>> cadence.hasten(4_000)
+    >>> cadence.due(4_149), cadence.due(4_150)
+    (False, True)
     """
 
     def __init__(self, every: int, ramp: bool) -> None:
         self._every = every
+        self._hasty_until = 0
         self._gap = min(100.0, every) if ramp else float(every)
         self._next = self._gap
 
@@ -37,4 +45,10 @@ class Cadence:
             return  # published early, on an alarm: the ramp goes on as planned
         if learned >= 500:
             self._gap = min(self._gap * 1.25, self._every)
-        self._next = learned + self._gap
+        hasty = learned < self._hasty_until
+        self._next = learned + (min(self._gap, HASTE_GAP) if hasty else self._gap)
+
+    def hasten(self, learned: int) -> None:
+        """Publish often for a while, from now on."""
+        self._hasty_until = learned + HASTE
+        self._next = min(self._next, learned + HASTE_GAP)

@@ -15,6 +15,9 @@ from typing import Literal
 import numpy as np
 from river.drift import ADWIN
 
+from models.interaction import hash_id
+from models.lists import Learned
+
 Kind = Literal["trigger", "evidence"]
 
 
@@ -37,6 +40,18 @@ class Outcome:
     new_item: bool
     item: int
     log_loss: float | None = None
+
+    @classmethod
+    def of(cls, learned: Learned, item_id: str) -> Outcome:
+        """What the prediction of an event on `item_id` turned out to be."""
+        return cls(
+            model_hit=learned.rank is not None,
+            baseline_hit=learned.popularity_rank is not None,
+            recalled=learned.recalled,
+            new_item=learned.new_item,
+            item=hash_id(item_id),
+            log_loss=learned.log_loss,
+        )
 
 
 @dataclass(frozen=True, slots=True)

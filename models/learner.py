@@ -110,6 +110,11 @@ class BaseLearner:
         """Whether a refresh should be published: after 100, 200 ... 500 examples, then ever more slowly."""
         return self._cadence.due(self.learned)
 
+    def hasten(self) -> None:
+        """The world has changed: have refreshes follow each other quickly for a while, and average them anew."""
+        self._cadence.hasten(self.learned)
+        self._adam.average_anew()
+
     @property
     def version(self) -> int:
         """The version learned from last: that of the last `snapshot` or `adopt`."""

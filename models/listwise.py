@@ -75,6 +75,7 @@ class AveragedAdam:
         self.first = np.zeros_like(theta)
         self.second = np.zeros_like(theta)
         self.steps = 0
+        self._averaged_from = 0
         self.rate, self._weight_decay, self._window = rate, weight_decay, window
 
     def step(self) -> None:
@@ -89,8 +90,13 @@ class AveragedAdam:
             np.float32(self.rate / (1 - _BETA1**self.steps)),
             np.float32(1 / (1 - _BETA2**self.steps)),
             np.float32(self._weight_decay),
-            np.float32(1 / min(self._window, 1 + self.steps / 2)),
+            np.float32(1 / min(self._window, 1 + (self.steps - self._averaged_from) / 2)),
         )
+
+    def average_anew(self) -> None:
+        """Forget the iterates so far: what they fitted is gone."""
+        self.average[:] = self.theta
+        self._averaged_from = self.steps
 
 
 @kernel

@@ -71,6 +71,11 @@ class Twins:
         """Learn where users start and how fast they adapt."""
         return [learner.meta_update() for learner in self._each]
 
+    def hasten(self) -> None:
+        """Have versions follow each other quickly for a while."""
+        for learner in self._each:
+            learner.hasten()
+
     def snapshot(self, version: int) -> BaseParameters:
         """The first one's version."""
         return self.snapshots(version)[0]
@@ -89,7 +94,7 @@ def equals(events: Iterator[Interaction]) -> tuple[Recommender, list[BaseParamet
         event = next(events)
         learned = shop.learn(event)
         shop.recommender.observe(event)
-        trainer.take(learned.example)
+        trainer.take(learned, event.item_id)
     return shop.recommender, twins.snapshots(trainer.versions + 1)
 
 

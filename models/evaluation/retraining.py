@@ -53,6 +53,9 @@ class RetrainedLearner:
     def meta_update(self) -> None:
         """Nothing: a retrained model has no inner loop to tune."""
 
+    def hasten(self) -> None:
+        """Nothing: it is trained when its time has come."""
+
     def snapshot(self, version: int) -> BaseParameters:
         """Train a new model."""
         learner = self._fresh()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from models.base import BaseParameters
+from models.drift import DriftMonitor, Outcome
+from models.lists import Learned
 from models.recommender import Recommender
 from schemas.training import Moments, TrainingExample
 
@@ -35,6 +37,10 @@ class Learner(Protocol):
         """Learn where users start and how fast they adapt."""
         ...
 
+    def hasten(self) -> None:
+        """Have versions follow each other quickly for a while."""
+        ...
+
     def snapshot(self, version: int) -> BaseParameters:
         """The version to publish."""
         ...
@@ -45,7 +51,7 @@ class InlineTrainer:
 
     Parameters
     ----------
-    meta : make meta-updates, every `META_EVERY` examples.
+    meta : make meta-updates, every `META_EVERY` examples and when the drift monitor raises a trigger.
     """
 
     def __init__(self, recommender: Recommender, learner: Learner, meta: bool = True) -> None:
@@ -54,20 +60,25 @@ class InlineTrainer:
         self._recommender = recommender
         self._learner = learner
         self._meta = meta
+        self._monitor = DriftMonitor()
         self._examples = 0
         self._first = recommender.base.version
 
-    def take(self, example: TrainingExample | None) -> None:
-        """Learn from the example of an event; None where it left none."""
-        if example is None:
-            return
-        learner = self._learner
+    def take(self, learned: Learned, item_id: str) -> None:
+        """Take what an event on `item_id` told: watch for drift, and learn from its example where it left one."""
+        drifted = self._meta and any(a.kind == "trigger" for a in self._monitor.update(Outcome.of(learned, item_id)))
+        if learned.example is not None:
+            self._learn(learned.example)
+        if drifted:
+            self._learner.hasten()
+        if drifted or (self._meta and learned.example is not None and self._examples % META_EVERY == 0):
+            self._learner.meta_update()
+        if drifted or self._learner.due:
+            self.versions += 1
+            self._recommender.swap(self._learner.snapshot(self._first + self.versions))
+
+    def _learn(self, example: TrainingExample) -> None:
         self._examples += 1
         if self._examples % MOMENTS_EVERY == 0 and (moments := self._recommender.take_moments()):
-            learner.merge(moments)
-        learner.observe(example)
-        if self._meta and self._examples % META_EVERY == 0:
-            learner.meta_update()
-        if learner.due:
-            self.versions += 1
-            self._recommender.swap(learner.snapshot(self._first + self.versions))
+            self._learner.merge(moments)
+        self._learner.observe(example)

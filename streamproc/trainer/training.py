@@ -30,8 +30,7 @@ Kind = Literal["refresh", "meta"]
 MAX_REJECTIONS = 3  # shown to be worse in a row, before the learner goes back to the version in service
 QUIET_SECONDS = 5.0  # without examples, before what was learned is published ahead of the cadence
 QUIET_EXAMPLES = 50  # needed for that
-HASTE_EXAMPLES = 150  # between candidates after a rejection, since what serves grows old, and after a trigger ...
-HASTE = 3_000  # ... for so many examples: what serves knows the old world
+HASTE_EXAMPLES = 150  # between candidates after a rejection, since what serves grows old
 META_SECONDS = 20.0  # a meta-update stops after the pass in which this is over
 
 
@@ -83,7 +82,6 @@ class Training:
         self._last_drift = -math.inf
         self._why = ""  # a meta-update is asked for, and why
         self._commanded = False
-        self._haste_until = 0
         self.pending: Candidate | None = None
         """The candidate in the shadow."""
         self.live = LiveEvidence(settings, clock)
@@ -143,6 +141,8 @@ class Training:
         if signal.kind == "evidence":
             return
         self._commanded = self._commanded or signal.kind == "command"
+        if signal.kind == "trigger":
+            self._learner.hasten()
         change = f" ({signal.before:.3f} -> {signal.after:.3f})" if signal.kind == "trigger" else ""
         beside = f", beside {' and '.join(self.live.floods)}" if self.live.floods else ""
         self._why = f"{signal.kind} {signal.name}{change} from {signal.worker}{beside}"[:500]
@@ -163,8 +163,7 @@ class Training:
                 return "meta"
             self._last_timer = now
         fresh = self._learner.learned - self._proposed
-        hasty = self._rejected or self._learner.learned < self._haste_until
-        if self._learner.due or (hasty and fresh >= HASTE_EXAMPLES):
+        if self._learner.due or (self._rejected and fresh >= HASTE_EXAMPLES):
             return "refresh"
         quiet = now - self._last_example >= QUIET_SECONDS
         return "refresh" if quiet and fresh >= QUIET_EXAMPLES else None
@@ -199,7 +198,6 @@ class Training:
         self._last_timer = end
         if why != "timer":
             self._last_drift = end
-            self._haste_until = self._learner.learned + HASTE
         self._metrics.meta_update(end - start)
         log.info("meta-update on %d users in %.2f s: %s", report.users, end - start, _gain(report))
         return why, report

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from models.drift import DriftMonitor, Outcome
-from models.interaction import Interaction, hash_id
+from models.interaction import Interaction
 from models.recommender import Learned, Recommender
 from models.user_state import UserState
 from schemas.events import RecommendationRequest
@@ -133,15 +133,7 @@ class WorkerProcessor:
         self._teach(batch, record, learned)
 
     def _watch(self, batch: _Batch, interaction: Interaction, learned: Learned) -> None:
-        outcome = Outcome(
-            model_hit=learned.rank is not None,
-            baseline_hit=learned.popularity_rank is not None,
-            recalled=learned.recalled,
-            new_item=learned.new_item,
-            item=hash_id(interaction.item_id),
-            log_loss=learned.log_loss,
-        )
-        for alarm in self._monitor.update(outcome):
+        for alarm in self._monitor.update(Outcome.of(learned, interaction.item_id)):
             batch.outputs.append(writes.drift_signal(self._settings, alarm, interaction.timestamp_ms))
             self._metrics.alarm(alarm.name, alarm.kind)
         if evidence := self._evidence.add(interaction, learned):

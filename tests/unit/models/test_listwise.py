@@ -86,3 +86,16 @@ def test_average_follows_the_later_half_first_and_the_window_later() -> None:
     for _ in range(50):
         adam.step()
     assert adam.average[0] == pytest.approx((1 - 1 / 50) ** 50, abs=1e-3)
+
+
+def test_an_average_begun_anew_forgets_what_came_before() -> None:
+    adam = AveragedAdam(np.zeros(1, np.float32), rate=0.0, weight_decay=0.0, window=500)
+    for _ in range(1_000):
+        adam.step()
+    adam.theta[:] = 1
+    adam.average_anew()
+    assert adam.average[0] == 1
+    adam.theta[:] = 2
+    for _ in range(20):
+        adam.step()
+    assert adam.average[0] > 1.98
