@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -38,14 +39,20 @@ def recommender_config(settings: Settings) -> RecommenderConfig:
     return RecommenderConfig(KnowledgeConfig(max_items=settings.max_items), rules)
 
 
-def warm_up(settings: Settings) -> None:
-    """Have all kernels compiled (once for each installation, then cached), so that no event has to wait for it.
+def compile_kernels(before: Callable[[], object] = lambda: None) -> None:
+    """Have all kernels compiled, once for each installation: it takes a minute or two, of which `before` may warn.
 
     Kernels round a little differently in the process that has compiled them than in one that reads them from the cache:
     so another process compiles them, and the first run on a machine gives what every later one does.
     """
     if not _compiled().exists():
+        before()
         subprocess.run([sys.executable, "-c", f"from {__name__} import run_kernels; run_kernels()"], check=False)
+
+
+def warm_up(settings: Settings) -> None:
+    """Have the kernels compiled, and load them, so that no event has to wait for it."""
+    compile_kernels()
     recommender = Recommender(initial_parameters(), recommender_config(settings))
     users = [UserState() for _ in range(3)]
     for event in _few_events(_WARM_UP_EVENTS):

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from streamproc.errors import StreamprocError
 from streamproc.settings import PREFIX, Settings
 
-_READY_SECONDS = 240.0  # the first run of all compiles the kernels
+_READY_SECONDS = 240.0
 _END_SECONDS = 10.0
 
 

@@ -26,6 +26,7 @@ from streamproc.demo.quality import Course, read_meta_updates, read_worker
 from streamproc.demo.summary import Summary, story, summarise
 from streamproc.demo.view import Screen, lines, status
 from streamproc.errors import StreamprocError
+from streamproc.recommending import compile_kernels
 from streamproc.settings import Settings
 from streamproc.simulator import DriftKind, World, WorldConfig
 from streamproc.simulator.pacing import FollowBacklog
@@ -94,6 +95,8 @@ def run_demo(settings: Settings, options: DemoOptions) -> Summary:
         If the broker cannot be used, a process ends, or events remain unprocessed.
     """
     started = time.monotonic()
+    # Before worker and trainer would both do it.
+    compile_kernels(lambda: click.echo("compiling for the first run of this installation: a minute or two", err=True))
     with contextlib.ExitStack() as stack:
         if "bootstrap_servers" in settings.model_fields_set:
             where = f"Kafka at {settings.bootstrap_servers}"
@@ -180,7 +183,7 @@ class _Demo:
     # -- the main line -------------------------------------------------------------------------------------------
 
     async def _flow(self, children: list[Child], session: aiohttp.ClientSession) -> None:
-        self._say(f"{self._header}; starting a worker and a trainer (the first start compiles, about a minute)")
+        self._say(f"{self._header}; starting a worker and a trainer")
         await asyncio.gather(*(child.until_ready(session) for child in children))
         self._say("ready: simulated users start to click")
         self._sending_since = time.monotonic()

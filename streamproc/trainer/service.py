@@ -25,6 +25,7 @@ from streamproc.engine.broadcast import Broadcast
 from streamproc.errors import StreamprocError
 from streamproc.http import HttpServer
 from streamproc.metrics import TrainerMetrics
+from streamproc.recommending import compile_kernels
 from streamproc.settings import Settings
 from streamproc.trainer.leadership import OneLeaderAssignor, Progress
 from streamproc.trainer.publisher import Publisher
@@ -91,6 +92,7 @@ class Trainer:
             taken over.
         """
         await asyncio.to_thread(topics.check, self._settings)
+        await asyncio.to_thread(compile_kernels)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._thread.shutdown, cancel_futures=True)
             await self._join(stack)
