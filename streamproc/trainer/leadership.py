@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.cluster import ClusterMetadata
@@ -10,35 +11,43 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.structs import TopicPartition
 
-_LEADING = b"leading"
+_TOLD = Struct("<?q")  # what a member tells the group: whether it leads, and the term in which that was last said
 
 
 class OneLeaderAssignor(AbstractPartitionAssignor):
-    """Give everything to the member that has it already, else to any one."""
+    """Give everything to the member that has it already, else to any one.
+
+    A leader that slept while another took over still believes that it leads when it is back. So every assignment is a
+    term, one above all that its members know, and of two who say that they lead, the one of the later term does.
+    """
 
     name = "streamproc-one-leader"
     version = 1
 
     def __init__(self) -> None:
-        self._leading = False
+        self._leading, self._term = False, 0
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """Return what this member tells the group."""
-        return ConsumerProtocolMemberMetadata(self.version, sorted(topics), _LEADING if self._leading else b"")
+        return ConsumerProtocolMemberMetadata(self.version, sorted(topics), _TOLD.pack(self._leading, self._term))
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Remember whether this member leads."""
-        self._leading = bool(assignment.partitions())
+        """Remember whether this member leads, and in which term."""
+        self._leading, self._term = bool(assignment.partitions()), _TOLD.unpack(assignment.user_data)[1]
 
     def assign(
         self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Return the assignment of every member."""
-        leader = min(members, key=lambda member: (members[member].user_data != _LEADING, member))
+        told = {member: _TOLD.unpack(metadata.user_data) for member, metadata in members.items()}
+        leader = min(members, key=lambda member: (not told[member][0], -told[member][1], member))
+        term = 1 + max(last for _, last in told.values())
         topics = sorted({topic for member in members.values() for topic in member.subscription})
         everything = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in topics]
         return {
-            member: ConsumerProtocolMemberAssignment(self.version, everything if member == leader else [], b"")
+            member: ConsumerProtocolMemberAssignment(
+                self.version, everything if member == leader else [], _TOLD.pack(member == leader, term)
+            )
             for member in members
         }
 

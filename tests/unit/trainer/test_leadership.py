@@ -54,6 +54,19 @@ def test_of_two_that_think_they_lead_one_does() -> None:
     assert group.rebalance() == ["a"]
 
 
+def test_a_leader_that_slept_while_another_took_over_stands_by_when_it_is_back() -> None:
+    group = Group()
+    sleeper = group.members["a"] = OneLeaderAssignor()
+    group.rebalance()
+    group.members["b"] = OneLeaderAssignor()
+    assert group.rebalance() == ["a"]
+    del group.members["a"]
+    assert group.rebalance() == ["b"]
+    group.members["a"] = sleeper
+    assert group.rebalance() == ["b"]
+    assert group.rebalance() == ["b"]
+
+
 PART = TopicPartition("examples", 1)
 
 
