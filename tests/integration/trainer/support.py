@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Literal
 
 import aiohttp
@@ -137,8 +138,12 @@ async def teach(settings: Settings, values: list[bytes], versions: int) -> Versi
     size = len(values) // versions
     for number in range(versions):
         await send(settings, "training-examples", values[number * size : (number + 1) * size])
-        log = await until(settings, lambda log, least=number + 1: log.serving_version >= least)  # type: ignore[misc]
+        log = await until(settings, partial(_serves, number + 1))
     return log
+
+
+def _serves(least: int, log: VersionLog) -> bool:
+    return log.serving_version >= least
 
 
 async def until(settings: Settings, met: Callable[[VersionLog], bool]) -> VersionLog:
