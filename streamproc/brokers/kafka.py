@@ -24,6 +24,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streamproc.brokers.jars import KafkaError, find_java, kafka_version, resolve_jars
+from streamproc.stopping import stop_signals
 
 __all__ = ["KafkaBroker", "KafkaError", "main"]
 
@@ -218,13 +219,13 @@ def _tell_when_it_ends(broker: KafkaBroker, ended: threading.Event) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a broker in the foreground until Ctrl-C or SIGTERM; return the exit code."""
+    """Run a broker in the foreground until Ctrl-C, SIGTERM or SIGHUP; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m streamproc.brokers.kafka", description=main.__doc__)
     parser.add_argument("--port", type=int, default=9092, help="port on 127.0.0.1 (default %(default)s)")
     parser.add_argument("--data-dir", type=Path, help="keep the topics here (default: a temporary folder)")
     options = parser.parse_args(arguments)
     ended = threading.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    for signum in stop_signals():
         signal.signal(signum, lambda *_: ended.set())
     began = time.monotonic()
     try:

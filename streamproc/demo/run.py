@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from streamproc.settings import Settings
 from streamproc.simulator import DriftKind, World, WorldConfig
 from streamproc.simulator.pacing import FollowBacklog
 from streamproc.simulator.producer import Sent, Simulation, follow, recent_start_ms
+from streamproc.stopping import stop_signals
 
 _FOLLOWED = ["recommendations", "drift-signals", "model-updates", "dead-letters"]
 _SCRAPE_SECONDS = 0.5
@@ -85,7 +85,7 @@ class DemoOptions:
 
 
 def run_demo(settings: Settings, options: DemoOptions) -> Summary:
-    """Run the demonstration to its end, or until Ctrl-C.
+    """Run the demonstration to its end, or until Ctrl-C or the end of its terminal.
 
     Without a broker in the settings one is started in this process. Topics, consumer group and local data are its own.
 
@@ -122,11 +122,11 @@ def run_demo(settings: Settings, options: DemoOptions) -> Summary:
         demo = _Demo(settings, options, folder, where)
         asyncio.run(demo.run())
         summary = demo.summarise(time.monotonic() - started)
+        if options.summary:
+            summary.write(options.summary)  # first: the terminal may be gone
         click.echo("")
         for line in story(demo.seen, demo.course, demo.world.drifts, summary):
             click.echo(line)
-        if options.summary:
-            summary.write(options.summary)
     return summary
 
 
@@ -150,7 +150,7 @@ class _Demo:
     async def run(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             loop.add_signal_handler(number, stop.set)
         async with aiohttp.ClientSession() as session:
             children = self._start_children()

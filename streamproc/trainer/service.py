@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from streamproc.http import HttpServer
 from streamproc.metrics import TrainerMetrics
 from streamproc.recommending import compile_kernels
 from streamproc.settings import Settings
+from streamproc.stopping import stop_signals
 from streamproc.trainer.leadership import OneLeaderAssignor, Progress
 from streamproc.trainer.publisher import Publisher
 from streamproc.trainer.rollout import Rollout, load_serving
@@ -230,10 +230,10 @@ def _unless_fenced(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 async def serve(settings: Settings) -> None:
-    """Run a trainer until SIGINT or SIGTERM."""
+    """Run a trainer until a signal asks it to stop."""
     trainer = Trainer(settings)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         loop.add_signal_handler(number, trainer.stop)
     await trainer.run()
 

@@ -63,14 +63,11 @@ class Following:
         while True:
             await asyncio.sleep(interval_seconds)
             async with at_rest():
-                kept = await self._copy()
+                kept = await self.copy()
             await asyncio.to_thread(snapshots.write, *kept)
 
-    async def keep_last(self, snapshots: Snapshots) -> None:
-        """Write a snapshot when the work has ended and all of it is committed."""
-        await asyncio.to_thread(snapshots.write, *await self._copy())
-
-    async def _copy(self) -> tuple[Arrays, Offsets, Offsets]:
+    async def copy(self) -> tuple[Arrays, Offsets, Offsets]:
+        """What a snapshot is to hold, when nothing is in hand and all is committed: `Snapshots.write` takes it."""
         async with self._still():
             await self.catch_up()
             positions: Offsets = {}

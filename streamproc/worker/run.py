@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import time
 import uuid
 from collections.abc import Coroutine
@@ -19,6 +18,7 @@ from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
 from streamproc.recommending import recommender_config, warm_up
 from streamproc.settings import Settings
+from streamproc.stopping import LastResort, stop_signals
 from streamproc.worker.expiry import expiry
 from streamproc.worker.following import Following
 from streamproc.worker.health import Progress
@@ -32,7 +32,7 @@ _INPUTS: Final = ("clicks", "purchases", "recommendation-requests", "items")
 
 
 def run_worker(settings: Settings) -> None:
-    """Serve until stopped by SIGINT or SIGTERM.
+    """Serve until a signal asks it to stop.
 
     Raises
     ------
@@ -81,9 +81,12 @@ async def _serve(settings: Settings) -> None:
             beside = [following.follow()]
             if settings.snapshot_interval_seconds:
                 beside.append(following.keep_snapshots(snapshots, settings.snapshot_interval_seconds, engine.at_rest))
-            await _until_stopped(engine, beside)
+            last_resort = LastResort()
+            await _until_stopped(engine, beside, last_resort)
             if settings.snapshot_interval_seconds:
-                await following.keep_last(snapshots)
+                last = await following.copy()
+                last_resort.disarm()  # from here on there is only the disk to wait for
+                await asyncio.to_thread(snapshots.write, *last)
 
 
 async def _resume(snapshots: Snapshots, *readers: Broadcast) -> Snapshot | None:
@@ -100,11 +103,16 @@ async def _resume(snapshots: Snapshots, *readers: Broadcast) -> Snapshot | None:
     return kept
 
 
-async def _until_stopped(engine: Engine, followers: list[Coroutine[None, None, None]]) -> None:
+async def _until_stopped(engine: Engine, followers: list[Coroutine[None, None, None]], last_resort: LastResort) -> None:
     """Run all until a signal stops the engine, or one fails: then its exception is raised."""
+
+    def asked_to_stop() -> None:
+        last_resort.arm()
+        engine.stop()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, engine.stop)
+    for number in stop_signals():
+        loop.add_signal_handler(number, asked_to_stop)
     running = asyncio.create_task(engine.run())
     beside = [asyncio.create_task(follower) for follower in followers]
     done, _ = await asyncio.wait({running, *beside}, return_when=asyncio.FIRST_COMPLETED)

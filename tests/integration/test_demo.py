@@ -86,6 +86,34 @@ def test_ctrl_c_ends_it_cleanly_with_its_children(tmp_path: Path) -> None:
             os.kill(child, 0)
 
 
+def test_closing_the_terminal_ends_it_with_its_children(tmp_path: Path) -> None:
+    demo = [sys.executable, "-m", "streamproc", "demo", "--summary", str(tmp_path / "out.json")]
+    terminal = subprocess.Popen(
+        [sys.executable, "-c", f"import pty; pty.spawn({demo!r})"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert terminal.stdout is not None
+        shown = ""
+        while "recommendations" not in shown:
+            drawn = os.read(terminal.stdout.fileno(), 10_000).decode(errors="replace")
+            assert drawn, f"it ended early: {shown}"
+            shown = (shown + drawn)[-100_000:]
+        (running,) = processes_of(terminal.pid)
+        ended = [running, *processes_of(running)]
+        assert len(ended) == 3
+    finally:
+        terminal.kill()
+        terminal.communicate()
+    deadline = time.monotonic() + 30
+    while left := [process for process in ended if Path(f"/proc/{process}").exists()]:
+        assert time.monotonic() < deadline, f"still running: {left}"
+        time.sleep(0.1)
+    assert json.loads((tmp_path / "out.json").read_text())["wall_seconds"] > 0
+
+
 def test_a_child_that_dies_ends_it_with_the_reason() -> None:
     process = start("--headless")
     try:
