@@ -3,14 +3,17 @@ FROM python:3.11-slim
 
 # Where to look for another build of torch: give the index of the builds without CUDA to make the image 4 GB smaller.
 ARG TORCH_INDEX_URL=""
+# Optional parts, separated by blanks: s3, gcs.
+ARG EXTRAS=""
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 # Dependencies first: they change seldom and weigh much.
 WORKDIR /src
 COPY pyproject.toml ./
-RUN python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))" \
-        > /tmp/requirements.txt \
+RUN python -c "import os, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        extras = [project['optional-dependencies'][name] for name in os.environ['EXTRAS'].split()]; \
+        print('\n'.join(sum(extras, project['dependencies'])))" > /tmp/requirements.txt \
     && pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} -r /tmp/requirements.txt
 COPY README.md LICENSE ./
 COPY schemas schemas

@@ -110,7 +110,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path(".streamproc"), description="Folder for local state.")
     artefact_uri: str = Field(
         default="",
-        description="Folder of the model artefacts, shared by all processes; empty: `artefacts` in `data_dir`.",
+        description="Where model artefacts lie, for all processes alike: a folder, or a URL of any store that fsspec "
+        "has a driver for, such as `s3://bucket/models`; empty: `artefacts` in `data_dir`.",
     )
     keep_versions: Count = Field(default=20, description="Model artefacts to keep.")
 

@@ -17,7 +17,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from models.base import initial_parameters
-from streamproc import topics
+from streamproc import artefacts, topics
 from streamproc.artefacts import ArtefactError, load
 from streamproc.connection import aiokafka_options
 from streamproc.engine.broadcast import Broadcast
@@ -88,9 +88,10 @@ class Trainer:
         Raises
         ------
         StreamprocError
-            Topics are missing, the artefact folder cannot be written, the HTTP port is taken, or another trainer has
-            taken over.
+            Topics or the driver of the artefacts are missing, an artefact cannot be written, the HTTP port is taken, or
+            another trainer has taken over.
         """
+        artefacts.check(self._settings.artefacts)
         await asyncio.to_thread(topics.check, self._settings)
         await asyncio.to_thread(compile_kernels)
         async with contextlib.AsyncExitStack() as stack:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from models.base import initial_parameters
 from models.recommender import Recommender
-from streamproc import topics
+from streamproc import artefacts, topics
 from streamproc.engine import Broadcast, Engine
 from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
@@ -37,8 +37,10 @@ def run_worker(settings: Settings) -> None:
     Raises
     ------
     StreamprocError
-        In one line: a topic is missing, the broker is away, another worker took over, or a bug.
+        In one line: a topic or the driver of the artefacts is missing, the broker is away, another worker took over, or
+        a bug.
     """
+    artefacts.check(settings.artefacts)
     topics.check(settings)
     asyncio.run(_serve(settings))
 

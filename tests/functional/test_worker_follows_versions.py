@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -23,15 +24,15 @@ BASE = initial_parameters()
 
 
 class Worker:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, location: str) -> None:
+        self.location = location
         self.recommender = Recommender(BASE)
         metrics = WorkerMetrics(CollectorRegistry())
         self.shared = SharedKnowledge(Settings(), self.recommender, metrics, "life-1")
 
     def version(self, number: int, **changes: object) -> ModelUpdate:
         parent = max(0, number - 1)
-        uri, digest = save(replace(BASE, version=number, parent=parent), str(self.folder))
+        uri, digest = save(replace(BASE, version=number, parent=parent), self.location)
         record = ModelUpdate(
             version=number,
             parent=parent,
@@ -59,8 +60,18 @@ class Worker:
         return self.shared.serving, self.recommender.shadows.versions
 
 
-def test_a_candidate_runs_in_the_shadow_then_serves_with_its_parent_in_its_shadow(tmp_path: Path) -> None:
-    worker = Worker(tmp_path)
+@pytest.fixture(params=["folder", "file", "memory"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where artefacts lie."""
+    return {"folder": str(tmp_path), "file": tmp_path.as_uri(), "memory": f"memory://{tmp_path.name}"}[request.param]
+
+
+def unreachable(*_: object, **__: object) -> bytes:
+    raise RuntimeError("the driver's own\nkind of error")
+
+
+def test_a_candidate_runs_in_the_shadow_then_serves_with_its_parent_in_its_shadow(location: str) -> None:
+    worker = Worker(location)
     first, second = worker.version(1), worker.version(2)
     worker.read((record_key(0), worker.version(0, parent=None, verdict="promoted")), (record_key(1), first))
     assert worker.state == (0, [1])
@@ -72,24 +83,28 @@ def test_a_candidate_runs_in_the_shadow_then_serves_with_its_parent_in_its_shado
     assert worker.state == (1, [0])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "replaced", "missing"])
+@pytest.mark.parametrize("damage", ["truncated", "replaced", "missing", "out of reach"])
 def test_an_artefact_that_is_not_what_its_record_says_leaves_the_worker_as_it_was(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+    location: str, damage: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = Worker(tmp_path)
+    worker = Worker(location)
     first, second = worker.version(1), worker.version(2)
     worker.promote(first)
-    (file,) = tmp_path.glob("base-00000002-*")
-    whole = file.read_bytes()
+    store, path = fsspec.core.url_to_fs(second.uri)
+    whole = store.cat_file(path)
     if damage == "missing":
-        file.unlink()
+        store.rm_file(path)
+    elif damage == "out of reach":
+        monkeypatch.setattr(type(store), "cat_file", unreachable)
     else:
-        file.write_bytes(whole[:-5] if damage == "truncated" else next(tmp_path.glob("base-00000001-*")).read_bytes())
+        first_path = fsspec.core.url_to_fs(first.uri)[1]
+        store.pipe_file(path, whole[:-5] if damage == "truncated" else store.cat_file(first_path))
     worker.read((record_key(2), second))
     assert worker.state == (1, [])
     worker.promote(second)
     assert worker.state == (1, [])
     assert "version 2 not loaded, still serving 1" in caplog.text
-    file.write_bytes(whole)
+    monkeypatch.undo()
+    store.pipe_file(path, whole)
     worker.promote(second)
     assert worker.state == (2, [1])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import fsspec
 import pytest
 
 from streamproc import topics
@@ -143,17 +144,41 @@ async def test_rollback_says_what_is_wrong_in_one_line(settings: Settings) -> No
     assert (await published(settings)).serving_version == 0
 
 
-async def test_a_damaged_artefact_in_service_is_named_and_a_rollback_mends_it(settings: Settings) -> None:
+@pytest.mark.parametrize("store", ["folder", "memory"])
+async def test_a_damaged_artefact_in_service_is_named_and_a_rollback_mends_it(settings: Settings, store: str) -> None:
+    if store == "memory":
+        settings = settings.model_copy(update={"artefact_uri": f"memory://{settings.application_id}"})
     async with running(settings), a_worker(settings):
         await teach(settings, examples(260), 2)
     serving = (await published(settings)).serving_version
-    (damaged,) = Path(settings.artefacts).glob(f"base-{serving:08d}-*")
-    damaged.write_bytes(damaged.read_bytes()[:-5])
+    artefacts, folder = fsspec.core.url_to_fs(settings.artefacts)
+    (damaged,) = artefacts.glob(f"{folder}/base-{serving:08d}-*")
+    artefacts.pipe_file(damaged, artefacts.cat_file(damaged)[:-5])
     with pytest.raises(StreamprocError, match=r"damaged.*`streamproc models rollback`"):
         await Trainer(settings).run()
     assert (await asyncio.to_thread(invoke, settings, "rollback")).exit_code == 0
     async with running(settings) as trainer, a_worker(settings):
         await until_metric(trainer, f"streamproc_published_version {serving - 1}.0")
+
+
+async def test_a_store_keeps_as_many_artefacts_as_it_is_told(settings: Settings) -> None:
+    changes = {"artefact_uri": f"memory://{settings.application_id}", "keep_versions": 1}
+    settings = settings.model_copy(update=changes)
+    async with running(settings), a_worker(settings):
+        await teach(settings, examples(600), 5)
+        versions = await until(settings, lambda log: len(log.records) <= 3)
+    kept = fsspec.filesystem("memory").ls(settings.application_id, detail=False)
+    named = {record.uri.rpartition("/")[2] for record in versions.kept()}
+    assert named <= {name.rpartition("/")[2] for name in kept}
+    assert len(kept) <= 3
+
+
+async def test_a_trainer_without_the_driver_of_its_store_says_what_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(StreamprocError, match=r"artefacts cannot lie at 's3://bucket'.*s3fs"):
+        await Trainer(settings.model_copy(update={"artefact_uri": "s3://bucket"})).run()
 
 
 def test_the_process_ends_cleanly_on_sigterm(settings: Settings, tmp_path: Path) -> None:
