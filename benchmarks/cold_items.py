@@ -5,7 +5,8 @@ Two experiments on any event file, prequential, with the trainer in line:
 * *announced*: every item is announced with its category and price 1,000 to 5,000 rows before its first event, and with
   it a decoy, which copies category and price of an item drawn at random and is never used. Scored are the first events
   of items: how often is the item among the 20 newcomers (announced, touched by nobody) that stand highest for the user,
-  how often would it be among 20 newcomers drawn evenly, and how often is it in the list of 20 as it is served?
+  how often would it be among 20 newcomers drawn evenly, and how often is it in the list of 20 as it is served, with so
+  many places kept for newcomers?
 * *held back*: the events of one category are left out of the first half; its items are announced half-way. Scored are
   its events: the hit rate over the first 500 of them, and after those.
 """
@@ -29,8 +30,9 @@ from models.evaluation import evaluate
 from models.evaluation.prequential import WARM_UP
 from models.interaction import CatalogueItem, Interaction
 from models.learner import BaseLearner
-from models.recommender import Recommender
+from models.recommender import Recommender, RecommenderConfig
 from models.retrieval.select import CANDIDATES
+from models.rules import RulesConfig
 from streamproc.evaluating import interaction
 from streamproc.files import read_events
 
@@ -48,16 +50,29 @@ class FirstEvents:
 
     Attributes
     ----------
-    newcomers : of the 20 newcomers that stand highest; random : of 20 newcomers drawn evenly; served : of the list.
+    newcomers : of the 20 newcomers that stand highest; random : of 20 newcomers drawn evenly.
     """
 
     events: int
     newcomers: float
     random: float
     times: float
-    served: float
-    all_events_hit_rate: float
-    all_events_mrr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What keeping places for newcomers does to the lists of 20 as they are served.
+
+    Attributes
+    ----------
+    places : of the list that newcomers have at least.
+    first_events : hit rate on the first events of announced items; hit_rate, mrr : on all events.
+    """
+
+    places: int
+    first_events: float
+    hit_rate: float
+    mrr: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,42 +120,31 @@ def held_back(rows: Sequence[Interaction], category: str) -> Iterator[Row]:
 
 
 def measure_first_events(rows: Sequence[Interaction], lead: tuple[int, int] = LEAD) -> FirstEvents:
-    """Run the experiment *announced*."""
-    untouched: set[str] = set()
-    coming: list[Interaction] = []
-    scores: list[tuple[float, bool, int]] = []  # of each event: chance of a random list, found by ours, rank served
+    """Run the experiment *announced*, and look at the newcomers alone."""
+    chances, found = list[float](), list[bool]()
 
-    def watched() -> Iterator[Row]:
-        for row in announced(rows, lead):
-            if isinstance(row, CatalogueItem):
-                untouched.add(row.item_id)
-            else:
-                coming[:] = [row]
-            yield row
-
-    def score(_index: int, items: list[str]) -> None:
-        wanted = coming[0].item_id
-        rank = items.index(wanted) + 1 if wanted in items else 0
+    def score(items: list[str], wanted: str, untouched: set[str]) -> None:
         if wanted in untouched:
-            newcomers = islice((item for item in items if item in untouched), K)
-            scores.append((min(K / len(untouched), 1.0), wanted in newcomers, rank))
-            untouched.remove(wanted)
-        else:
-            scores.append((0.0, False, rank))
+            chances.append(min(K / len(untouched), 1.0))
+            found.append(wanted in islice((item for item in items if item in untouched), K))
 
-    _run(watched(), len(rows), CANDIDATES, score)
-    scored = scores[int(len(scores) * WARM_UP) :]
-    firsts = [row for row in scored if row[0] > 0]
-    random_rate = _mean([chance for chance, _, _ in firsts])
-    found = _mean([hit for _, hit, _ in firsts])
-    return FirstEvents(
-        events=len(firsts),
-        newcomers=found,
-        random=random_rate,
-        times=found / max(random_rate, 1e-9),
-        served=_mean([0 < rank <= K for _, _, rank in firsts]),
-        all_events_hit_rate=_mean([0 < rank <= K for _, _, rank in scored]),
-        all_events_mrr=_mean([1 / rank if 0 < rank <= K else 0.0 for _, _, rank in scored]),
+    _run_announced(rows, lead, CANDIDATES, RulesConfig(), score)
+    random_rate, rate = _mean(chances), _mean(found)
+    return FirstEvents(len(found), rate, random_rate, rate / max(random_rate, 1e-9))
+
+
+def measure_served(rows: Sequence[Interaction], places: int, lead: tuple[int, int] = LEAD) -> Served:
+    """Run the experiment *announced*, and look at the lists as they are served with `places` for newcomers."""
+    ranks, firsts = list[int](), list[bool]()
+
+    def score(items: list[str], wanted: str, untouched: set[str]) -> None:
+        ranks.append(items.index(wanted) + 1 if wanted in items else 0)
+        if wanted in untouched:
+            firsts.append(wanted in items)
+
+    _run_announced(rows, lead, K, RulesConfig(newcomer_places=places), score)
+    return Served(
+        places, _mean(firsts), _mean([rank > 0 for rank in ranks]), _mean([1 / rank if rank else 0.0 for rank in ranks])
     )
 
 
@@ -163,7 +167,7 @@ def measure_held_back(rows: Sequence[Interaction], category: str | None = None) 
         if coming[0].category == category:
             hits.append(coming[0].item_id in items)
 
-    _run(watched(), len(rows), K, score)
+    _run(watched(), len(rows), K, score, RulesConfig())
     early, later = hits[:EARLY], hits[EARLY:]
     return HeldBack(
         category=category,
@@ -177,11 +181,44 @@ def measure_held_back(rows: Sequence[Interaction], category: str | None = None) 
     )
 
 
+def _run_announced(
+    rows: Sequence[Interaction],
+    lead: tuple[int, int],
+    k: int,
+    rules: RulesConfig,
+    score: Callable[[list[str], str, set[str]], None],
+) -> None:
+    """Tell `score` of each row after the warm-up: the list before it, its item, and the items untouched until then."""
+    untouched: set[str] = set()
+    coming: list[str] = []
+
+    def watched() -> Iterator[Row]:
+        for row in announced(rows, lead):
+            if isinstance(row, CatalogueItem):
+                untouched.add(row.item_id)
+            else:
+                coming[:] = [row.item_id]
+            yield row
+
+    def on_list(index: int, items: list[str]) -> None:
+        if index >= int(len(rows) * WARM_UP):
+            score(items, coming[0], untouched)
+        untouched.discard(coming[0])
+
+    _run(watched(), len(rows), k, on_list, rules)
+
+
 def _notice(row: Interaction, name: str) -> CatalogueItem:
     return CatalogueItem(name, row.timestamp_ms, row.category, row.price)
 
 
-def _run(rows: Iterator[Row], count: int, k: int, on_list: Callable[[int, list[str]], None]) -> None:
+def _run(
+    rows: Iterator[Row],
+    count: int,
+    k: int,
+    on_list: Callable[[int, list[str]], None],
+    rules: RulesConfig,
+) -> None:
     torch.set_num_threads(1)
     base = initial_parameters()
     with tqdm(total=count, unit="row", disable=None) as bar:
@@ -190,7 +227,9 @@ def _run(rows: Iterator[Row], count: int, k: int, on_list: Callable[[int, list[s
             bar.update()
             on_list(index, items)
 
-        evaluate(rows, Recommender(base), BaseLearner(base), k, on_list=on_row, baselines={})
+        evaluate(
+            rows, Recommender(base, RecommenderConfig(rules=rules)), BaseLearner(base), k, on_list=on_row, baselines={}
+        )
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -201,19 +240,39 @@ def _mean(values: Sequence[float]) -> float:
 @click.argument("files", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N rows of each file only.")
 @click.option("--category", help="The category held back.  [default: the commonest of the second half]")
+@click.option(
+    "--newcomer-places",
+    "places",
+    type=click.IntRange(0, K),
+    multiple=True,
+    default=(0, 2, 5),
+    metavar="N",
+    help="Places of the list kept for newcomers; may be repeated.",
+)
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
-def main(files: tuple[Path, ...], limit: int | None, category: str | None, json_file: Path | None) -> None:
+def main(
+    files: tuple[Path, ...], limit: int | None, category: str | None, places: tuple[int, ...], json_file: Path | None
+) -> None:
     """Measure never-seen items, announced before their first event, on event files."""
     figures = {}
     for path in files:
         rows = [interaction(event) for event in islice(read_events(path), limit)]
         first, held = measure_first_events(rows), measure_held_back(rows, category)
-        figures[path.name] = {"announced": asdict(first), "held_back": held and asdict(held)}
+        served = [measure_served(rows, number) for number in places]
+        figures[path.name] = {
+            "announced": asdict(first),
+            "served": [asdict(each) for each in served],
+            "held_back": held and asdict(held),
+        }
         click.echo(
             f"{path.name}: {first.events} first events of announced items, HR@{K} of newcomers {first.newcomers:.4f}, "
-            f"at random {first.random:.4f} ({first.times:.1f} times), in the list served {first.served:.4f}; "
-            f"all events {first.all_events_hit_rate:.4f} HR, {first.all_events_mrr:.4f} MRR"
+            f"at random {first.random:.4f} ({first.times:.1f} times)"
         )
+        for each in served:
+            click.echo(
+                f"{path.name}: lists with {each.places} places for newcomers, HR@{K} of first events "
+                f"{each.first_events:.4f}; all events {each.hit_rate:.4f} HR, {each.mrr:.4f} MRR"
+            )
         if held:
             click.echo(
                 f"{path.name}: category {held.category!r} held back, {held.events} events, HR@{K} of the first {EARLY} "

@@ -174,6 +174,7 @@ class Recommender:
         return arrange(
             scores,
             self._allowed(state, slots, left_out),
+            knowledge.items.events[slots] == 0,
             knowledge.items.category[slots],
             vector[slots] if rules.diversity else vector[:0],
             k,

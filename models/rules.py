@@ -32,6 +32,8 @@ class RulesConfig:
     diversity : 0 ranks by score alone, towards 1 ever more by unlikeness to what is in the list already
         (maximal marginal relevance, Carbonell and Goldstein 1998).
     exploration : probability, at each place of the list, of an item drawn evenly from the other candidates.
+    newcomer_places : at least so many of a list are items that nobody has touched, while there are any; those that
+        their score does not bring into the list take its last places, the best first.
     """
 
     filter_seen: bool = False
@@ -41,10 +43,14 @@ class RulesConfig:
     category_cap: int = 0
     diversity: float = 0.0
     exploration: float = 0.0
+    newcomer_places: int = 0
 
     def __post_init__(self) -> None:
-        if self.category_cap < 0 or not 0 <= self.diversity <= 1 or not 0 <= self.exploration <= 1:
-            raise ValueError("category_cap must not be negative; diversity and exploration lie within [0, 1]")
+        shares_are = 0 <= self.diversity <= 1 and 0 <= self.exploration <= 1
+        if min(self.category_cap, self.newcomer_places) < 0 or not shares_are:
+            raise ValueError(
+                "category_cap and newcomer_places must not be negative; diversity and exploration lie within [0, 1]"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,20 @@ class Placed:
 
 
 def arrange(
-    scores: Floats, allowed: NDArray[np.bool_], category: Slots, vector: Floats, k: int, rules: RulesConfig, seed: int
+    scores: Floats,
+    allowed: NDArray[np.bool_],
+    newcomer: NDArray[np.bool_],
+    category: Slots,
+    vector: Floats,
+    k: int,
+    rules: RulesConfig,
+    seed: int,
 ) -> Placed:
     """Choose at most k candidates in order.
 
     Parameters
     ----------
-    scores : [n]; allowed : [n], candidates that no filter keeps out.
+    scores : [n]; allowed : [n], candidates that no filter keeps out; newcomer : [n], those that nobody has touched.
     category : [n], 0 is unknown and not capped; vector : [n, d] unit content vectors, zero is unknown;
         without diversity they are not looked at.
     seed : of the exploration.
@@ -70,8 +83,11 @@ def arrange(
     Examples
     --------
     >>> scores, everything = np.array([3, 2, 1], np.float32), np.array([True, True, True])
-    >>> categories, content = np.array([1, 1, 2], np.int32), np.zeros((3, 2), np.float32)
-    >>> arrange(scores, everything, categories, content, 2, RulesConfig(category_cap=1), seed=0).positions
+    >>> newcomer, categories = np.array([False, False, True]), np.array([1, 1, 2], np.int32)
+    >>> rest = categories, np.zeros((3, 2), np.float32), 2
+    >>> arrange(scores, everything, newcomer, *rest, RulesConfig(), seed=0).positions
+    [0, 1]
+    >>> arrange(scores, everything, newcomer, *rest, RulesConfig(newcomer_places=1), seed=0).positions
     [0, 2]
     """
     relevance = scores
@@ -82,11 +98,13 @@ def arrange(
     placed = fill(
         relevance,
         allowed.copy(),
+        newcomer,
         category,
         vector,
         rules.category_cap,
         rules.diversity,
         rules.exploration,
+        rules.newcomer_places,
         np.uint64(seed),
         positions,
         propensities,
@@ -96,7 +114,8 @@ def arrange(
 
 @kernel
 def fill(
-    relevance, free, category, vector, category_cap, diversity, exploration, seed, positions, propensities
+    relevance, free, newcomer, category, vector, category_cap, diversity, exploration, newcomer_places, seed,
+    positions, propensities,
 ):  # fmt: skip
     """Fill `positions` one by one with the best that is still `free`; returns how many there were.
 
@@ -109,11 +128,21 @@ def fill(
         left += free[i]
     placed = 0
     while placed < len(positions) and left > 0:
+        eligible = free
+        choices = left
+        if newcomer_places > 0:
+            waiting = free & newcomer
+            among = 0
+            for i in range(n):
+                among += waiting[i]
+            if among > 0 and min(newcomer_places, among) >= len(positions) - placed:
+                eligible = waiting
+                choices = among
         chosen = -1
         highest = np.float32(0)
         for i in range(n):
             value = np.float32(relevance[i] - diversity * closest[i])
-            if free[i] and (chosen < 0 or value > highest):
+            if eligible[i] and (chosen < 0 or value > highest):
                 chosen = i
                 highest = value
         propensity = 1.0
@@ -122,8 +151,9 @@ def fill(
             seed = spread(seed + _STEP)
             if _uniform(seed) < exploration:
                 seed = spread(seed + _STEP)
-                chosen = _nth(free, int(_uniform(seed) * left))
-            propensity = exploration / left + (1 - exploration) * (chosen == best)
+                chosen = _nth(eligible, int(_uniform(seed) * choices))
+            propensity = exploration / choices + (1 - exploration) * (chosen == best)
+        newcomer_places -= newcomer[chosen]
         positions[placed] = chosen
         propensities[placed] = propensity
         placed += 1

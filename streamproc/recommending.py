@@ -35,6 +35,7 @@ def recommender_config(settings: Settings) -> RecommenderConfig:
         category_cap=settings.category_cap,
         diversity=settings.diversity,
         exploration=settings.exploration,
+        newcomer_places=settings.newcomer_places,
     )
     return RecommenderConfig(KnowledgeConfig(max_items=settings.max_items), rules)
 

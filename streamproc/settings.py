@@ -173,6 +173,10 @@ class Settings(BaseSettings):
     block_list_file: FilePath | None = Field(default=None, description="Items never to recommend, one id per line.")
     diversity: Share = Field(default=0.0, description="Weight of diversity (MMR) against score; 0: off.")
     exploration: Share = Field(default=0.0, description="Share of places given to chance, with logged propensities.")
+    newcomer_places: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="At least so many items of a list are ones nobody has touched yet, while there are any.",
+    )
     max_items: Count = Field(default=1_000_000, description="Items to know at most; the least used are forgotten.")
     shuffle_seed: int = Field(default=0, description="Seed of everything random.")
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from benchmarks.cold_items import announced, held_back, measure_first_events, measure_held_back
+from benchmarks.cold_items import announced, held_back, measure_first_events, measure_held_back, measure_served
 from models.interaction import CatalogueItem, EventType, Interaction
 
 CATEGORIES, LIFE, LEAD = 10, 400, (20, 300)
@@ -60,6 +60,13 @@ def test_announced_newcomers_are_found_five_times_as_often_as_at_random() -> Non
     assert figures.events > 300
     assert 0 < figures.random < 0.2
     assert figures.newcomers > 5 * figures.random
+
+
+@pytest.mark.slow
+def test_places_kept_for_newcomers_show_them_to_those_who_come_for_them() -> None:
+    without, with_places = (measure_served(shop(3_000), places, LEAD) for places in (0, 10))
+    assert with_places.first_events > 1.2 * without.first_events
+    assert with_places.mrr > 0.9 * without.mrr
 
 
 @pytest.mark.slow

@@ -240,7 +240,13 @@ def test_knowledge_keeps_leaders_sorted_and_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    "rules", [RulesConfig(), RulesConfig(filter_seen=True, category_cap=3, diversity=0.3), RulesConfig(exploration=0.2)]
+    "rules",
+    [
+        RulesConfig(),
+        RulesConfig(filter_seen=True, category_cap=3, diversity=0.3),
+        RulesConfig(exploration=0.2),
+        RulesConfig(newcomer_places=3),
+    ],
 )
 def test_the_list_that_is_scored_keeps_to_the_rules_as_the_one_that_is_shown(rules: RulesConfig) -> None:
     recommender = Recommender(random_base(), RecommenderConfig(rules=rules))

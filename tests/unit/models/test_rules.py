@@ -22,6 +22,7 @@ def some_rules(rng: np.random.Generator, **filters: object) -> RulesConfig:
         category_cap=int(rng.integers(5)),
         diversity=(0.0, 0.0, 0.3, 1.0)[rng.integers(4)],
         exploration=(0.0, 0.0, 0.2, 1.0)[rng.integers(4)],
+        newcomer_places=(0, 0, 2, 40)[rng.integers(4)],
         **filters,
     )
 
@@ -32,7 +33,8 @@ def check_arranged(rng: np.random.Generator) -> None:
     category = rng.integers(0, 5, n).astype(np.int32)
     vector = rng.standard_normal((n, 4), np.float32)
     scores = rng.standard_normal(n, np.float32)
-    placed = arrange(scores, allowed, category, vector, k, rules, seed=int(rng.integers(2**63)))
+    newcomer = rng.random(n) < (0.0, 0.1, 0.5)[rng.integers(3)]
+    placed = arrange(scores, allowed, newcomer, category, vector, k, rules, seed=int(rng.integers(2**63)))
     chosen = placed.positions
     assert len(set(chosen)) == len(chosen) == len(placed.propensities) <= k
     assert allowed[chosen].all()
@@ -43,7 +45,9 @@ def check_arranged(rng: np.random.Generator) -> None:
     if len(chosen) < k:  # shorter only where nothing is left that the rules allow
         rest = set(np.flatnonzero(allowed).tolist()) - set(chosen)
         assert all(rules.category_cap and counts[int(category[i])] >= rules.category_cap for i in rest)
-    if not rules.exploration and not rules.diversity:
+    if not rules.category_cap:
+        assert newcomer[chosen].sum() >= min(rules.newcomer_places, (allowed & newcomer).sum(), len(chosen))
+    if not rules.exploration and not rules.diversity and not rules.newcomer_places:
         assert scores[chosen].tolist() == sorted(scores[chosen].tolist(), reverse=True)
 
 
@@ -136,7 +140,7 @@ def test_propensities_are_the_true_frequencies() -> None:
     rules, drawn = RulesConfig(exploration=0.4), Counter[int]()
     stated = {}
     for seed in range(4000):
-        placed = arrange(scores, np.ones(4, bool), category, vector, 1, rules, seed)
+        placed = arrange(scores, np.ones(4, bool), np.zeros(4, bool), category, vector, 1, rules, seed)
         drawn[placed.positions[0]] += 1
         stated[placed.positions[0]] = placed.propensities[0]
     assert stated[3] == pytest.approx(0.7)
@@ -148,12 +152,23 @@ def test_diversity_prefers_the_unlike() -> None:
     scores, category = np.array([3.0, 2.9, 1.0], np.float32), np.zeros(3, np.int32)
     vector = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     lists = [
-        arrange(scores, np.ones(3, bool), category, vector, 2, RulesConfig(diversity=d), 0).positions for d in (0, 0.6)
+        arrange(scores, np.ones(3, bool), np.zeros(3, bool), category, vector, 2, RulesConfig(diversity=d), 0).positions
+        for d in (0, 0.6)
     ]
     assert lists == [[0, 1], [0, 2]]
 
 
+def test_newcomers_take_the_last_places_unless_they_earn_better_ones() -> None:
+    scores, newcomer = np.array([6, 5, 4, 3, 2, 1], np.float32), np.array([False, True, False, False, True, True])
+    rest = np.zeros(6, np.int32), np.zeros((6, 2), np.float32)
+    lists = [
+        arrange(scores, np.ones(6, bool), newcomer, *rest, 4, RulesConfig(newcomer_places=n), 0).positions
+        for n in (1, 2, 3, 9)
+    ]
+    assert lists == [[0, 1, 2, 3], [0, 1, 2, 4], [0, 1, 4, 5], [0, 1, 4, 5]]
+
+
 def test_nonsense_settings_are_refused() -> None:
-    for bad in ({"category_cap": -1}, {"diversity": 1.1}, {"exploration": -0.1}):
+    for bad in ({"category_cap": -1}, {"newcomer_places": -1}, {"diversity": 1.1}, {"exploration": -0.1}):
         with pytest.raises(ValueError, match="must not be negative"):
             RulesConfig(**bad)
