@@ -1,4 +1,4 @@
-"""Detectors on the prequential signals of one worker: a paired trigger and raw evidence.
+"""Detectors on the prequential signals: a paired trigger for the stream of all workers, raw evidence for each.
 
 The trigger is ADWIN (Bifet and Gavalda, 2007) on the *paired* difference between a shadow baseline's hit and the
 model's hit on the same event. A season that moves both cancels; a model that falls behind does not. On raw misses
@@ -27,7 +27,7 @@ class Outcome:
 
     Attributes
     ----------
-    model_hit, baseline_hit : whether the next item was in the model's list, and in the shadow baseline's.
+    model_hit : whether the next item was in the model's list.
     recalled : whether it was among the candidates at all.
     new_item : whether nobody had interacted with it before.
     item : a hash of the item, for the popularity histogram.
@@ -35,7 +35,6 @@ class Outcome:
     """
 
     model_hit: bool
-    baseline_hit: bool
     recalled: bool
     new_item: bool
     item: int
@@ -46,7 +45,6 @@ class Outcome:
         """What the prediction of an event on `item_id` turned out to be."""
         return cls(
             model_hit=learned.rank is not None,
-            baseline_hit=learned.popularity_rank is not None,
             recalled=learned.recalled,
             new_item=learned.new_item,
             item=hash_id(item_id),
@@ -72,17 +70,13 @@ class DriftConfig:
 
     Attributes
     ----------
-    delta : ADWIN's confidence for the trigger: one false alarm in 4 million simulated stationary events.
-    evidence_delta : the same for the evidence, which may be stricter: it decides nothing.
-    holdoff : events after a trigger in which no second one is raised (the loop is already at work).
+    delta : ADWIN's confidence, stricter than the trigger's: evidence decides nothing.
     histogram_events : events per popularity histogram; `histogram_buckets` hashed buckets each.
     histogram_distance : total variation distance of two successive histograms, beyond what sampling explains,
         that counts as evidence.
     """
 
-    delta: float = 0.005
-    evidence_delta: float = 0.0002
-    holdoff: int = 500
+    delta: float = 0.0002
     histogram_events: int = 2_000
     histogram_buckets: int = 256
     histogram_distance: float = 0.10
@@ -109,37 +103,61 @@ class _Watch:
         self._adwin = ADWIN(delta=self._delta)
 
 
-class DriftMonitor:
-    """Watch one worker's stream of outcomes.
+class Trigger:
+    """Watch the merged stream of all workers: raised only when the model loses ground *relative to the baseline*.
 
-    Raises a `trigger` only when the model loses ground *relative to the baseline*; a model that gains makes the
-    window shrink silently.
+    A model that gains makes the window shrink silently.
+
+    Parameters
+    ----------
+    delta : ADWIN's confidence: one false alarm in 4 million simulated stationary events.
+    holdoff : events after a trigger in which no second one is raised (the loop is already at work).
 
     Examples
     --------
     >>> import random
-    >>> rng, monitor, alarms = random.Random(1), DriftMonitor(), []
+    >>> rng, trigger, alarms = random.Random(1), Trigger(), []
     >>> for t in range(6_000):
     ...     hit = rng.random() < (0.4 if t < 4_000 else 0.2)
-    ...     outcome = Outcome(hit, rng.random() < 0.2, recalled=True, new_item=False, item=rng.randrange(100))
-    ...     alarms += [(t, a) for a in monitor.update(outcome) if a.kind == "trigger"]
+    ...     if alarm := trigger.update(hit, rng.random() < 0.2):
+    ...         alarms.append((t, alarm))
     >>> [(4_000 < t < 4_600, a.name, a.before < a.after) for t, a in alarms]
     [(True, 'relative_hit_rate', True)]
     """
 
-    def __init__(self, config: DriftConfig | None = None) -> None:
-        self.config = config or DriftConfig()
+    def __init__(self, delta: float = 0.005, holdoff: int = 500) -> None:
         self.events = 0
+        self._holdoff = holdoff
         self._holdoff_until = 0
-        self._trigger = _Watch(self.config.delta)
+        self._watch = _Watch(delta)
+
+    def update(self, model_hit: bool, baseline_hit: bool) -> Alarm | None:
+        """Take whether an event's item was in the model's list, and in the shadow baseline's."""
+        self.events += 1
+        cut = self._watch.update(float(baseline_hit) - float(model_hit))
+        if cut is None:
+            return None
+        before, after, window = cut
+        if after <= before or self.events < self._holdoff_until:
+            return None
+        # A fresh window: otherwise the tail of the old world raises the same alarm again while it is being mended.
+        self._watch.reset()
+        self._holdoff_until = self.events + self._holdoff
+        return Alarm("relative_hit_rate", "trigger", "ADWIN", before, after, window)
+
+
+class DriftMonitor:
+    """Watch one worker's stream of outcomes for evidence: it tells people what changed and starts nothing."""
+
+    def __init__(self, config: DriftConfig | None = None) -> None:
+        config = config or DriftConfig()
         names = ("hit_rate", "log_loss", "new_item_share", "candidate_recall")
-        self._evidence = {name: _Watch(self.config.evidence_delta) for name in names}
-        self._histogram = _PopularityHistogram(self.config)
+        self._watches = {name: _Watch(config.delta) for name in names}
+        self._histogram = _PopularityHistogram(config)
 
     def update(self, outcome: Outcome) -> list[Alarm]:
         """Take one outcome; returns the alarms it raised, mostly none."""
-        self.events += 1
-        alarms = [alarm] if (alarm := self._relative(outcome)) else []
+        alarms = []
         values = {
             "hit_rate": float(outcome.model_hit),
             "log_loss": outcome.log_loss,
@@ -147,23 +165,11 @@ class DriftMonitor:
             "candidate_recall": float(outcome.recalled),
         }
         for name, value in values.items():
-            if value is not None and (cut := self._evidence[name].update(value)):
+            if value is not None and (cut := self._watches[name].update(value)):
                 alarms.append(Alarm(name, "evidence", "ADWIN", *cut))
         if moved := self._histogram.update(outcome.item):
             alarms.append(moved)
         return alarms
-
-    def _relative(self, outcome: Outcome) -> Alarm | None:
-        cut = self._trigger.update(float(outcome.baseline_hit) - float(outcome.model_hit))
-        if cut is None:
-            return None
-        before, after, window = cut
-        if after <= before or self.events < self._holdoff_until:
-            return None
-        # A fresh window: otherwise the tail of the old world raises the same alarm again while it is being mended.
-        self._trigger.reset()
-        self._holdoff_until = self.events + self.config.holdoff
-        return Alarm("relative_hit_rate", "trigger", "ADWIN", before, after, window)
 
 
 class _PopularityHistogram:

@@ -15,7 +15,7 @@ class TopicRecord:
 
     topic: str
     key: str
-    written_by: Literal["producers", "workers", "trainer", "workers and operators"]
+    written_by: Literal["producers", "workers", "trainer", "workers, the trainer and operators"]
     example: Record
 
     @property
@@ -97,12 +97,12 @@ TOPIC_RECORDS: Final = (
     TopicRecord(
         "drift-signals",
         "name",
-        "workers and operators",
+        "workers, the trainer and operators",
         DriftSignal(
-            name="paired_hit_difference",
+            name="relative_hit_rate",
             timestamp_ms=_NOW,
             detector="ADWIN",
-            worker="shop-1-4711",
+            worker="trainer",
             kind="trigger",
             before=-0.21,
             after=-0.08,

@@ -1,7 +1,7 @@
 """Live evidence of a few successive events of one worker (topic `training-examples`), binary, kind 2.
 
 version u8, kind u8 = 2, timestamp_ms i64, events u16, new_items u16, new_users u16, comparisons u16, items u32[events],
-then for each comparison: shadow u32, serving u32, gain f32; crc u32
+outcomes u8[events], then for each comparison: shadow u32, serving u32, gain f32; crc u32
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from schemas.record import RecordError
 from schemas.training import VERSION
 
 KIND_EVIDENCE = 2
+MODEL_HIT, BASELINE_HIT = 1, 2
 _HEADER = Struct("<BBqHHHH")
 _COMPARED = np.dtype([("shadow", "<u4"), ("serving", "<u4"), ("gain", "<f4")])
 _CRC = Struct("<I")
@@ -22,13 +23,15 @@ _CRC = Struct("<I")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What traffic there was, and how versions in the shadow did beside the one in service.
+    """What traffic there was, how the lists did, and how versions in the shadow did beside the one in service.
 
     Attributes
     ----------
     timestamp_ms : of the last event.
     new_items, new_users : events on items that nobody, by users who never, had acted before.
     items : 32 bits of the hash of each event's item.
+    outcomes : of each event, `MODEL_HIT` where its item was in the model's list plus `BASELINE_HIT` where it was in the
+        shadow baseline's.
     shadow, serving, gain : per comparison the two versions, and by how many nats the shadow foretold an event better.
     """
 
@@ -36,13 +39,14 @@ class Evidence:
     new_items: int
     new_users: int
     items: NDArray[np.uint32]
+    outcomes: NDArray[np.uint8]
     shadow: NDArray[np.uint32]
     serving: NDArray[np.uint32]
     gain: NDArray[np.float32]
 
 
 def encode_evidence(evidence: Evidence) -> bytes:
-    """Write evidence: 22 bytes, 4 for each event and 12 for each comparison."""
+    """Write evidence: 22 bytes, 5 for each event and 12 for each comparison."""
     compared = np.empty(len(evidence.gain), _COMPARED)
     compared["shadow"], compared["serving"], compared["gain"] = evidence.shadow, evidence.serving, evidence.gain
     header = _HEADER.pack(
@@ -54,7 +58,8 @@ def encode_evidence(evidence: Evidence) -> bytes:
         evidence.new_users,
         len(compared),
     )
-    body = header + evidence.items.astype("<u4", copy=False).tobytes() + compared.tobytes()
+    outcomes = evidence.outcomes.astype("u1", copy=False)
+    body = header + evidence.items.astype("<u4", copy=False).tobytes() + outcomes.tobytes() + compared.tobytes()
     return body + _CRC.pack(crc32(body))
 
 
@@ -81,13 +86,16 @@ def decode_evidence(raw: bytes) -> Evidence:
     if _CRC.unpack_from(raw, len(raw) - 4)[0] != crc32(body):
         raise RecordError("invalid", "evidence: checksum does not match")
     _, _, timestamp_ms, events, new_items, new_users, n = _HEADER.unpack_from(body)
-    length = _HEADER.size + 4 * events + _COMPARED.itemsize * n
+    length = _HEADER.size + 5 * events + _COMPARED.itemsize * n
     if events < 1 or len(body) != length or max(new_items, new_users) > events:
         raise RecordError("invalid", "evidence: header does not match what follows")
     items = np.frombuffer(body, "<u4", events, _HEADER.size)
-    compared = np.frombuffer(body, _COMPARED, n, _HEADER.size + 4 * events)
+    outcomes = np.frombuffer(body, "u1", events, _HEADER.size + 4 * events)
+    compared = np.frombuffer(body, _COMPARED, n, _HEADER.size + 5 * events)
+    if outcomes.max() > MODEL_HIT + BASELINE_HIT:
+        raise RecordError("invalid", "evidence: no such outcome")
     if not np.isfinite(compared["gain"]).all():
         raise RecordError("invalid", "evidence: not finite")
     return Evidence(
-        timestamp_ms, new_items, new_users, items, compared["shadow"], compared["serving"], compared["gain"]
+        timestamp_ms, new_items, new_users, items, outcomes, compared["shadow"], compared["serving"], compared["gain"]
     )

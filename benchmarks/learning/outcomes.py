@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from models.drift import DriftMonitor, Outcome
+from models.drift import Trigger
+from streamproc.worker.evidence import EVENTS
 
 MODEL_HITS, BASELINE_HITS = 0.40, 0.15
 EVENTS_PER_DAY = 100_000
@@ -39,10 +40,10 @@ class World:
     change_at: int = 0
     span: int = 0
 
-    def outcomes(self, events: int, seed: int) -> Iterator[Outcome]:
-        """A stream of so many outcomes.
+    def outcomes(self, events: int, seed: int) -> Iterator[tuple[bool, bool]]:
+        """A stream of so many events: whether the model hits, and whether the baseline does.
 
-        >>> hits = [outcome.model_hit for outcome in World(loss=0.5, change_at=5_000).outcomes(10_000, seed=1)]
+        >>> hits = [model for model, _ in World(loss=0.5, change_at=5_000).outcomes(10_000, seed=1)]
         >>> round(sum(hits[:5_000]) / 5_000, 1), round(sum(hits[5_000:]) / 5_000, 1)
         (0.4, 0.2)
         """
@@ -54,17 +55,19 @@ class World:
             lost = np.clip((at - self.change_at) / self.span, 0, 1) if self.span else at >= self.change_at
             model = rng.random(len(at)) < MODEL_HITS * (1 - self.loss * lost) + season
             baseline = rng.random(len(at)) < BASELINE_HITS + season
-            item = rng.zipf(1.3, len(at)) % 1_000
-            for ours, theirs, which in zip(model.tolist(), baseline.tolist(), item.tolist(), strict=True):
-                yield Outcome(ours, theirs, recalled=True, new_item=False, item=which)
+            yield from zip(model.tolist(), baseline.tolist(), strict=True)
 
 
 def triggers(world: World, events: int, seed: int, workers: int = 1) -> Iterator[int]:
-    """Events at which a trigger was raised, where each worker watches its share of the stream."""
-    monitors = [DriftMonitor() for _ in range(workers)]
-    for event, outcome in enumerate(world.outcomes(events, seed)):
-        if any(alarm.kind == "trigger" for alarm in monitors[event % workers].update(outcome)):
-            yield event
+    """Events at which a trigger was raised, where each worker reports its share of the stream `EVENTS` at a time."""
+    trigger = Trigger()
+    windows: list[list[tuple[bool, bool]]] = [[] for _ in range(workers)]
+    for event, hits in enumerate(world.outcomes(events, seed)):
+        window = windows[event % workers]
+        window.append(hits)
+        if len(window) == EVENTS:
+            yield from (event for model, baseline in window if trigger.update(model, baseline))
+            window.clear()
 
 
 def seasonal(events: int) -> dict[str, Any]:

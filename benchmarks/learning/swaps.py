@@ -94,7 +94,7 @@ def equals(events: Iterator[Interaction]) -> tuple[Recommender, list[BaseParamet
         event = next(events)
         learned = shop.learn(event)
         shop.recommender.observe(event)
-        trainer.take(learned, event.item_id)
+        trainer.take(learned)
     return shop.recommender, twins.snapshots(trainer.versions + 1)
 
 

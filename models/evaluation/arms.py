@@ -119,7 +119,7 @@ class SharingArm:
         self._row += 1
         learned = self._recommender.learn_user(self._state(event), event, depth)
         if self._trainer is not None:
-            self._trainer.take(learned, event.item_id)
+            self._trainer.take(learned)
         return learned.items
 
     def _state(self, event: Interaction) -> UserState:

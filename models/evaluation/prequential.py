@@ -103,7 +103,7 @@ def evaluate(
         learned = recommender.learn(state, row, depth)
         learned_at = clock()
         if trainer is not None:
-            trainer.take(learned, row.item_id)
+            trainer.take(learned)
         trained_at = clock()
         if on_list:
             on_list(len(model.ranks), learned.items[:k])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from models.base import BaseParameters
-from models.drift import DriftMonitor, Outcome
+from models.drift import Trigger
 from models.lists import Learned
 from models.recommender import Recommender
 from schemas.training import Moments, TrainingExample
@@ -51,7 +51,7 @@ class InlineTrainer:
 
     Parameters
     ----------
-    meta : make meta-updates, every `META_EVERY` examples and when the drift monitor raises a trigger.
+    meta : make meta-updates, every `META_EVERY` examples and when the drift trigger is raised.
     """
 
     def __init__(self, recommender: Recommender, learner: Learner, meta: bool = True) -> None:
@@ -60,13 +60,14 @@ class InlineTrainer:
         self._recommender = recommender
         self._learner = learner
         self._meta = meta
-        self._monitor = DriftMonitor()
+        self._trigger = Trigger()
         self._examples = 0
         self._first = recommender.base.version
 
-    def take(self, learned: Learned, item_id: str) -> None:
-        """Take what an event on `item_id` told: watch for drift, and learn from its example where it left one."""
-        drifted = self._meta and any(a.kind == "trigger" for a in self._monitor.update(Outcome.of(learned, item_id)))
+    def take(self, learned: Learned) -> None:
+        """Take what an event told: watch for drift, and learn from its example where it left one."""
+        alarm = self._trigger.update(learned.rank is not None, learned.popularity_rank is not None)
+        drifted = self._meta and alarm is not None
         if learned.example is not None:
             self._learn(learned.example)
         if drifted:

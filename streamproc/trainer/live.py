@@ -1,12 +1,12 @@
-"""What workers report of their live traffic: proofs of candidates, whether a promoted version stays, and floods."""
+"""What workers report of their live traffic: drift, proofs of candidates, whether a promoted version stays, floods."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from models.causes import Floods, Traffic
-from models.drift import Alarm
-from schemas.evidence import Evidence
+from models.drift import Alarm, Trigger
+from schemas.evidence import BASELINE_HIT, MODEL_HIT, Evidence
 from streamproc.settings import Settings
 from streamproc.trainer.proof import Gains, Probation, Proof, Verdict
 
@@ -27,6 +27,7 @@ class LiveEvidence:
         self._settings = settings
         self._clock = clock
         self._floods = Floods()
+        self._trigger = Trigger()
         self._probation: Probation | None = None
         self._alarms: list[tuple[Alarm, int]] = []
         self._last_ms = 0
@@ -88,6 +89,9 @@ class LiveEvidence:
         self._last_ms = evidence.timestamp_ms
         traffic = Traffic(tuple(evidence.items.tolist()), evidence.new_items, evidence.new_users)
         self._alarms += [(alarm, evidence.timestamp_ms) for alarm in self._floods.update(traffic)]
+        for outcome in evidence.outcomes.tolist():
+            if alarm := self._trigger.update(bool(outcome & MODEL_HIT), bool(outcome & BASELINE_HIT)):
+                self._alarms.append((alarm, evidence.timestamp_ms))
         self._compare(evidence)
         return bool(self._alarms or self.verdict or self.lost or self.kept)
 

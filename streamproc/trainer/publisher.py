@@ -122,7 +122,7 @@ class Publisher:
             name=alarm.name,
             timestamp_ms=timestamp_ms,
             detector=alarm.detector,
-            worker="all workers",
+            worker="trainer",
             kind=alarm.kind,
             before=alarm.before,
             after=alarm.after,

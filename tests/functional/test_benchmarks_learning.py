@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -12,35 +13,43 @@ from click.testing import CliRunner
 from benchmarks.learning import harm, outcomes, splices, swaps
 from benchmarks.learning.__main__ import main
 from benchmarks.learning.outcomes import World, triggers
-from models.drift import Alarm, DriftMonitor, Outcome
+from models.drift import Alarm, Trigger
+from streamproc.worker.evidence import EVENTS
 
 
 def test_examples_hold() -> None:
     assert doctest.testmod(outcomes).failed == 0
 
 
-def test_a_large_loss_is_noticed_by_one_worker_first_and_a_calm_world_by_none() -> None:
+def test_a_large_loss_is_noticed_as_soon_with_four_workers_and_nothing_in_a_calm_world() -> None:
     lost = World(loss=0.5, change_at=3_000)
     (alone, *_), (shared, *_) = (list(triggers(lost, 9_000, seed=3, workers=workers)) for workers in (1, 4))
-    assert 3_000 < alone < shared < 6_000
+    assert 3_000 < alone < 4_000
+    assert shared - 3_000 < 1.5 * (alone - 3_000)
     assert not list(triggers(World(season=0.05), 9_000, seed=3))
 
 
 def test_alarms_missed_alarms_and_early_ones_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Scripted(DriftMonitor):
-        """Raises a trigger at the 100th event, and, for a lucky world, at the 1,300th."""
+    class Scripted(Trigger):
+        """Raised at these events of the merged stream."""
 
-        def update(self, outcome: Outcome) -> list[Alarm]:
+        at: ClassVar = {100, 1_300}
+
+        def update(self, model_hit: bool, baseline_hit: bool) -> Alarm | None:
             self.events += 1
-            raised = self.events in {100, 1_300}
-            return [Alarm("scripted", "trigger", "none", 0.0, 0.0, 1)] if raised else []
+            return Alarm("scripted", "trigger", "none", 0.0, 0.0, 1) if self.events in self.at else None
 
-    monkeypatch.setattr(outcomes, "DriftMonitor", Scripted)
+    monkeypatch.setattr(outcomes, "Trigger", Scripted)
     monkeypatch.setattr(outcomes, "CALM_EVENTS", 1_000)
     monkeypatch.setattr(outcomes, "SEEDS", 3)
     found = outcomes.sudden(0.1, workers=1)
     assert found == {"delay_median_events": 299, "missed": 0, "seeds": 3, "false_alarms_before": 3}
-    assert outcomes.sudden(0.1, workers=2)["missed"] == 3
+    shared = outcomes.sudden(0.1, workers=4)
+    assert 299 <= shared["delay_median_events"] < 299 + 4 * EVENTS
+    monkeypatch.setattr(Scripted, "at", {100})
+    missed = outcomes.sudden(0.1, workers=1)
+    assert missed == {"delay_median_events": None, "missed": 3, "seeds": 3, "false_alarms_before": 3}
+    monkeypatch.setattr(Scripted, "at", {100, 1_300})
     assert outcomes.seasonal(2_000)["seasonal_alarms_per_million"] == pytest.approx(1_000)
 
 

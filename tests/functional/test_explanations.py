@@ -23,7 +23,7 @@ def trained(rows: list[Interaction]) -> tuple[Recommender, dict[int, UserState]]
     recommender, states = Recommender(base), dict[int, UserState]()
     trainer = InlineTrainer(recommender, BaseLearner(base))
     for row in rows:
-        trainer.take(recommender.learn(states.setdefault(row.user, UserState()), row), row.item_id)
+        trainer.take(recommender.learn(states.setdefault(row.user, UserState()), row))
     return recommender, states
 
 

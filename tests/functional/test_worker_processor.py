@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from models.base import initial_parameters
 from models.recommender import Recommender
 from models.user_state import UserState
+from schemas.evidence import BASELINE_HIT, MODEL_HIT, decode_evidence, is_evidence
 from schemas.knowledge import ItemStatsDelta
 from schemas.outputs import Recommendation
 from schemas.record import decode
@@ -131,6 +132,18 @@ BAD = {
     "future_timestamp": b'{"user_id": "u1", "item_id": "a", "timestamp_ms": 1800000000000}',
     "key_mismatch": b'{"user_id": "u2", "item_id": "a", "timestamp_ms": 1700000000000}',
 }
+
+
+def test_the_trainer_is_told_which_events_the_lists_foretold() -> None:
+    worker = Worker()
+    writes = worker.process(*(worker.click("u1", "tea" if n % 2 else "milk") for n in range(19)))
+    assert not [record for record in on("training-examples", writes) if is_evidence(record.value)]
+    writes = worker.process(worker.click("u1", "novelty"))
+    (raw,) = [record.value for record in on("training-examples", writes) if is_evidence(record.value)]
+    assert raw is not None
+    outcomes = decode_evidence(raw).outcomes
+    both = MODEL_HIT + BASELINE_HIT
+    assert outcomes.tolist() == [0, 0, *[both] * 17, 0]
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -1,4 +1,4 @@
-"""The recommender learns the simulated world, and its drift monitor notices when that world changes."""
+"""The recommender learns the simulated world, and the drift trigger notices when that world changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.base import initial_parameters
-from models.drift import DriftMonitor, Outcome
+from models.drift import Trigger
 from models.interaction import CatalogueItem, EventType, Interaction, hash_id
 from models.recommender import Recommender
 from models.user_state import UserState
@@ -19,7 +19,7 @@ TYPES = {"click": EventType.CLICK, "cart": EventType.CART, "purchase": EventType
 @pytest.mark.slow
 def test_a_sudden_change_is_noticed_and_nothing_before_it() -> None:
     world = World(WorldConfig(drift=DriftKind.SUDDEN, drift_at=DRIFT_AT, feedback_share=0.0), seed=3)
-    recommender, monitor = Recommender(initial_parameters()), DriftMonitor()
+    recommender, trigger = Recommender(initial_parameters()), Trigger()
     states: dict[str, UserState] = {}
     hits: list[tuple[bool, bool, bool]] = []
     triggers: list[int] = []
@@ -45,10 +45,8 @@ def test_a_sudden_change_is_noticed_and_nothing_before_it() -> None:
         learned = recommender.learn(state, interaction, 20)
         model, popularity = learned.rank is not None, learned.popularity_rank is not None
         hits.append((model, popularity, learned.unadapted_rank is not None))
-        alarms = monitor.update(
-            Outcome(model, popularity, learned.recalled, learned.new_item, hash_id(event.item_id), learned.log_loss)
-        )
-        triggers += [number for alarm in alarms if alarm.kind == "trigger"]
+        if trigger.update(model, popularity):
+            triggers.append(number)
     rates = np.array(hits, dtype=float)
     before, after = rates[DRIFT_AT - 2_000 : DRIFT_AT].mean(0), rates[DRIFT_AT : DRIFT_AT + 500].mean(0)
     assert before[0] > before[1] + 0.2

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.evidence import Evidence, decode_evidence, encode_evidence, is_evidence
+from schemas.evidence import BASELINE_HIT, MODEL_HIT, Evidence, decode_evidence, encode_evidence, is_evidence
 from schemas.record import RecordError
 
 SOME = Evidence(
@@ -18,6 +18,7 @@ SOME = Evidence(
     new_items=0,
     new_users=3,
     items=np.array([1, 2**32 - 1, 7], np.uint32),
+    outcomes=np.array([0, MODEL_HIT, MODEL_HIT + BASELINE_HIT], np.uint8),
     shadow=np.array([5, 4], np.uint32),
     serving=np.array([4, 4], np.uint32),
     gain=np.array([0.5, -0.125], np.float32),
@@ -27,7 +28,7 @@ SOME = Evidence(
 def test_what_was_written_is_read() -> None:
     raw = encode_evidence(SOME)
     assert is_evidence(raw)
-    assert len(raw) == 18 + 3 * 4 + 2 * 12 + 4
+    assert len(raw) == 18 + 3 * 5 + 2 * 12 + 4
     back = decode_evidence(raw)
     for field in fields(Evidence):
         np.testing.assert_array_equal(getattr(back, field.name), getattr(SOME, field.name))
@@ -49,7 +50,8 @@ def test_any_damage_is_found(data: st.DataObject) -> None:
     [
         replace(SOME, gain=np.array([np.nan, 0], np.float32)),
         replace(SOME, new_users=4),
-        replace(SOME, items=SOME.items[:0], new_users=0),
+        replace(SOME, outcomes=SOME.outcomes + 1),
+        replace(SOME, items=SOME.items[:0], outcomes=SOME.outcomes[:0], new_users=0),
     ],
 )
 def test_values_that_make_no_sense_are_refused(wrong: Evidence) -> None:

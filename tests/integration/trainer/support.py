@@ -12,10 +12,11 @@ import aiohttp
 import numpy as np
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 
 from models.base import F, initial_parameters
 from models.learner import BaseLearner
-from schemas.evidence import Evidence, encode_evidence
+from schemas.evidence import MODEL_HIT, Evidence, encode_evidence
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from schemas.training import TrainingExample, decode_example, encode_example
@@ -27,6 +28,7 @@ from streamproc.versions import VersionLog
 
 BASE = initial_parameters()
 TASTE = np.random.default_rng(5).normal(size=F)
+NO_HITS = np.zeros(20, np.bool_)
 
 
 def example(rng: np.random.Generator, number: int) -> bytes:
@@ -73,8 +75,14 @@ def drift_signal(kind: Literal["trigger", "evidence"]) -> bytes:
     )
 
 
-def judged(shadow: int, serving: int, gain: float, count: int = 40) -> bytes:
-    """Evidence of a worker that compared two versions `count` times."""
+def traffic(events: int, hit_rate: float) -> list[bytes]:
+    """Evidence of a worker whose lists hit at this rate."""
+    rng = np.random.default_rng(0)
+    return [judged(2, 1, 0.0, count=0, outcomes=rng.random(20) < hit_rate) for _ in range(events // 20)]
+
+
+def judged(shadow: int, serving: int, gain: float, count: int = 40, outcomes: NDArray[np.bool_] = NO_HITS) -> bytes:
+    """Evidence of a worker that compared two versions `count` times, and whether its lists hit."""
     many = np.full(count, 1, np.uint32)
     return encode_evidence(
         Evidence(
@@ -82,6 +90,7 @@ def judged(shadow: int, serving: int, gain: float, count: int = 40) -> bytes:
             new_items=0,
             new_users=0,
             items=np.arange(20, dtype=np.uint32),
+            outcomes=outcomes * np.uint8(MODEL_HIT),
             shadow=many * shadow,
             serving=many * serving,
             gain=np.full(count, gain, np.float32),

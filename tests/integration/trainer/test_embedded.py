@@ -13,9 +13,12 @@ import aiohttp
 import fsspec
 import pytest
 
+from schemas.outputs import DriftSignal
+from schemas.record import decode
 from streamproc import topics
 from streamproc.artefacts import load
 from streamproc.brokers.embedded import EmbeddedBroker
+from streamproc.engine.broadcast import Broadcast
 from streamproc.errors import StreamprocError
 from streamproc.settings import Settings
 from streamproc.trainer import Trainer, training
@@ -28,6 +31,7 @@ from tests.integration.trainer.support import (
     running,
     send,
     teach,
+    traffic,
     trainable,
     until,
     until_metric,
@@ -95,6 +99,20 @@ async def test_a_command_makes_a_meta_update_and_evidence_does_not(settings: Set
     assert len(metas) == 1
     assert metas[0].reason.startswith("trigger relative_hit_rate (0.100 -> 0.200) from w")
     assert metas[0].metrics["meta_users"] == 40
+
+
+async def test_a_loss_in_the_stream_of_all_workers_is_told_and_answered(settings: Settings) -> None:
+    async with running(settings), a_worker(settings):
+        await teach(settings, examples(390), 3)
+        await send(settings, "training-examples", traffic(2_000, 0.8) + traffic(1_000, 0.2))
+        versions = await until(settings, lambda log: any(record.kind == "meta" for record in log.records.values()))
+        async with Broadcast(settings, [settings.topic("drift-signals")]) as signals:
+            told = [decode(DriftSignal, record.value) for record in await signals.catch_up()]
+    trigger = next(signal for signal in told if signal.kind == "trigger")
+    assert (trigger.name, trigger.worker) == ("relative_hit_rate", "trainer")
+    reason = next(record.reason for record in versions.records.values() if record.kind == "meta")
+    assert reason.startswith("trigger relative_hit_rate (")
+    assert "from trainer" in reason
 
 
 async def test_without_live_traffic_the_time_out_decides(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from schemas.evidence import Evidence
+from schemas.evidence import BASELINE_HIT, MODEL_HIT, Evidence
 from streamproc.settings import Settings
 from streamproc.trainer.live import SILENT_SECONDS, LiveEvidence
 from streamproc.trainer.proof import Probation, Proof, Verdict
@@ -22,6 +22,7 @@ def evidence(shadow: int = 2, serving: int = 1, gain: float | None = None, count
         new_items=0,
         new_users=0,
         items=RNG.integers(0, 2**32, 20, dtype=np.uint32),
+        outcomes=np.zeros(20, np.uint8),
         shadow=np.full(compared, shadow, np.uint32),
         serving=np.full(compared, serving, np.uint32),
         gain=np.full(compared, gain or 0.0, np.float32),
@@ -155,6 +156,19 @@ def test_a_flood_is_told_with_the_time_of_its_event_and_named_while_it_lasts() -
     assert (alarm.name, alarm.kind) == ("new_users", "evidence")
     assert 100 < timestamp_ms < 120
     assert live.floods == ("new_users",)
+
+
+def test_drift_is_noticed_in_the_stream_of_all_workers_together() -> None:
+    live, rng = LiveEvidence(Settings(), Clock()), np.random.default_rng(2)
+    for number in range(400):
+        hits = rng.random(20) < (0.8 if number < 300 else 0.4)
+        outcomes = hits * MODEL_HIT + (rng.random(20) < 0.2) * BASELINE_HIT
+        if live.add(replace(evidence(), outcomes=outcomes.astype(np.uint8), timestamp_ms=number)):
+            break
+    ((alarm, timestamp_ms),) = live.take_alarms()
+    assert (alarm.name, alarm.kind) == ("relative_hit_rate", "trigger")
+    assert timestamp_ms == number
+    assert 300 < number < 320
 
 
 def test_a_promotion_waits_while_the_parent_of_what_serves_does_better() -> None:

@@ -232,7 +232,9 @@ def test_a_trigger_beside_a_flood_says_so() -> None:
         flood = 15 if number >= 100 else 0
         nothing = np.zeros(0, np.uint32)
         items = np.arange(20, dtype=np.uint32)
-        seen = Evidence(1_700_000_000_000, flood, 0, items, nothing, nothing, nothing.astype(np.float32))
+        seen = Evidence(
+            1_700_000_000_000, flood, 0, items, np.zeros(20, np.uint8), nothing, nothing, nothing.astype(np.float32)
+        )
         setup.training.take([encode_evidence(seen)])
     setup.training.signal(drift_signal("trigger"))
     assert ("from w1, beside new_items:") in setup.training.candidate("meta", 1).reason

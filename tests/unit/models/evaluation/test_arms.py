@@ -33,7 +33,7 @@ def lists_of(names: Sequence[str], rows: Sequence[Interaction]) -> dict[str, lis
         for name, arm in arms.items():
             lists[name].append(arm.test(row, 20))
         learned = served.learn(states.setdefault(row.user, UserState()), row)
-        trainer.take(learned, row.item_id)
+        trainer.take(learned)
         lists[""].append(learned.items)
     assert served.base.version > 3
     return lists
@@ -86,7 +86,7 @@ def test_without_fast_weights_the_served_versions_rank() -> None:
         if plain.base is not served.base:
             plain.swap(served.base)
         assert items == plain.learn(plain_states.setdefault(row.user, UserState()), row).items
-        trainer.take(served.learn(states.setdefault(row.user, UserState()), row), row.item_id)
+        trainer.take(served.learn(states.setdefault(row.user, UserState()), row))
 
 
 def test_a_frozen_arm_stops_to_follow_and_an_unadapted_one_never_does() -> None:
@@ -130,7 +130,7 @@ def test_a_retrained_arm_trains_from_the_start_on_what_is_kept() -> None:
     trainer = InlineTrainer(served, retrained)
     states = dict[int, UserState]()
     for count, row in enumerate(stream(600)):
-        trainer.take(served.learn(states.setdefault(row.user, UserState()), row), row.item_id)
+        trainer.take(served.learn(states.setdefault(row.user, UserState()), row))
         if trainer.versions > len(versions):
             versions.append(count)
     assert len(versions) == len(made) == 7  # at 10, 20, 40, 80, 160, 320 and 480 examples

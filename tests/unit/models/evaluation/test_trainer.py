@@ -8,7 +8,7 @@ import pytest
 
 from models.base import initial_parameters
 from models.cadence import HASTE_GAP
-from models.drift import Alarm, DriftMonitor, Outcome
+from models.drift import Alarm, Trigger
 from models.evaluation import trainer as module
 from models.evaluation.trainer import InlineTrainer
 from models.learner import BaseLearner, LearnerConfig
@@ -19,12 +19,12 @@ from tests.unit.models.streams import stream
 CALM, ROWS = 2_000, 3_500
 
 
-class Notices(DriftMonitor):
-    """A monitor that raises a trigger at one event."""
+class Notices(Trigger):
+    """Raised at one event."""
 
-    def update(self, outcome: Outcome) -> list[Alarm]:
+    def update(self, model_hit: bool, baseline_hit: bool) -> Alarm | None:
         self.events += 1
-        return [Alarm("scripted", "trigger", "none", 0.0, 0.0, 1)] if self.events == CALM + 1 else []
+        return Alarm("scripted", "trigger", "none", 0.0, 0.0, 1) if self.events == CALM + 1 else None
 
 
 def published() -> list[int]:
@@ -35,7 +35,7 @@ def published() -> list[int]:
     at = []
     for number, row in enumerate(stream(ROWS)):
         before = trainer.versions
-        trainer.take(recommender.learn(states.setdefault(row.user, UserState()), row), row.item_id)
+        trainer.take(recommender.learn(states.setdefault(row.user, UserState()), row))
         if trainer.versions > before:
             at.append(number)
     return at
@@ -48,7 +48,7 @@ def longest(at: list[int]) -> int:
 
 def test_after_a_drift_versions_follow_at_once_and_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     calm = published()
-    monkeypatch.setattr(module, "DriftMonitor", Notices)
+    monkeypatch.setattr(module, "Trigger", Notices)
     drifted = published()
     assert drifted[: drifted.index(CALM)] == [row for row in calm if row < CALM]
     assert longest(calm) > 2 * HASTE_GAP
