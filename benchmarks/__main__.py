@@ -28,8 +28,15 @@ QUICK = ("compare", "recommend", "latency", "components")
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Recommend on a replay of this event file, not on simulated events.",
 )
+@click.option("--kafka-streams", is_flag=True, help="Compare with Kafka Streams, too (Java, Maven).")
 def main(
-    parts: tuple[str, ...], quick: bool, json_file: Path | None, users: int | None, items: int | None, file: Path | None
+    parts: tuple[str, ...],
+    quick: bool,
+    json_file: Path | None,
+    users: int | None,
+    items: int | None,
+    file: Path | None,
+    kafka_streams: bool,
 ) -> None:
     """Measure PARTS, all of them by default, and print rows and their ratios.
 
@@ -41,7 +48,7 @@ def main(
 
     # Ended from outside, the processes and the broker of a benchmark must be stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    sizes = Sizes.of(quick, users, items, file)
+    sizes = Sizes.of(quick, users, items, file, kafka_streams)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         try:
             figures = measure(parts or (QUICK if quick else PARTS), sizes, Path(folder), _print)

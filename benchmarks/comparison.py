@@ -24,15 +24,6 @@ _OURS = "exactly once"
 _THEIRS = "at least once"
 
 
-class Plan(NamedTuple):
-    """How much: turns of each contest, seconds of a turn, clicks in the topic, rows in a changelog."""
-
-    repeats: int
-    seconds: float
-    records: int
-    rows: int
-
-
 @dataclass(frozen=True)
 class Contest:
     """One row: who does what, on how many events.
@@ -68,6 +59,21 @@ CONTESTS = (
     Contest("streamproc-rocksdb", "recovery", "rocksdb", "streamproc", _OURS),
     Contest("faust-rocksdb", "stateful", "rocksdb", "faust", _THEIRS),
 )
+KAFKA_STREAMS = (
+    Contest("kafka-streams", "parse", "memory", "kafka_streams", _OURS),
+    Contest("kafka-streams", "stateful", "memory", "kafka_streams", _OURS),
+    Contest("kafka-streams-rocksdb", "stateful", "rocksdb", "kafka_streams", _OURS),
+)
+
+
+class Plan(NamedTuple):
+    """How much: turns of each contest, seconds of a turn, clicks in the topic, rows in a changelog; what to compare."""
+
+    repeats: int
+    seconds: float
+    records: int
+    rows: int
+    contests: tuple[Contest, ...] = CONTESTS
 
 
 def compare(bootstrap: str, cores: Cores, quix: Environment, plan: Plan) -> list[Row]:
@@ -81,10 +87,10 @@ def compare(bootstrap: str, cores: Cores, quix: Environment, plan: Plan) -> list
     make_topics(bootstrap, PARTITIONS, _CLICKS, _ROWS)
     fill(bootstrap, _CLICKS, clicks(plan.records))
     fill(bootstrap, _ROWS, rows(plan.rows))
-    turns: dict[Contest, list[Row]] = {contest: [] for contest in CONTESTS}
+    turns: dict[Contest, list[Row]] = {contest: [] for contest in plan.contests}
     # Round robin: what slows the machine for a minute slows one turn of each rather than all turns of one.
     for number in range(plan.repeats):
-        for contest in CONTESTS:
+        for contest in plan.contests:
             environment = quix if contest.program == "quix" else Environment(sys.executable)
             figures = _turn(contest, number, bootstrap, cores, environment, plan)
             turns[contest].append(figures | {"load": load()})

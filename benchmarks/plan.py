@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import components, quix_environment, recommend
-from benchmarks.comparison import Plan, compare
+from benchmarks.comparison import CONTESTS, KAFKA_STREAMS, Plan, compare
 from benchmarks.machine import Cores, load, share_out
 from benchmarks.ratios import ratios
 from benchmarks.shop import Shop
@@ -54,14 +54,17 @@ class Sizes:
     growing_items: tuple[int, ...]
 
     @staticmethod
-    def of(quick: bool, users: int | None, items: int | None, file: Path | None) -> Sizes:
+    def of(quick: bool, users: int | None, items: int | None, file: Path | None, kafka_streams: bool) -> Sizes:
         """Return the sizes of a quick or a full run."""
+        contests = CONTESTS + (KAFKA_STREAMS if kafka_streams else ())
         if quick:
             shop = Shop(users or 20_000, items or 20_000, file)
-            return Sizes(Plan(1, 4.0, 300_000, 200_000), shop, 10_000, 8.0, 4_000, 1, (), ())
+            return Sizes(Plan(1, 4.0, 300_000, 200_000, contests), shop, 10_000, 8.0, 4_000, 1, (), ())
         shop = Shop(users or 100_000, items or 100_000, file)
         grown = (1_000, 10_000, 100_000, 1_000_000)
-        return Sizes(Plan(3, 10.0, 2_000_000, 2_000_000), shop, 200_000, 30.0, 20_000, 3, (*grown, 10_000_000), grown)
+        return Sizes(
+            Plan(3, 10.0, 2_000_000, 2_000_000, contests), shop, 200_000, 30.0, 20_000, 3, (*grown, 10_000_000), grown
+        )
 
 
 def measure(parts: Sequence[str], sizes: Sizes, folder: Path, on_row: Callable[[Row], object]) -> dict[str, Any]:

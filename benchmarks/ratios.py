@@ -15,6 +15,12 @@ _OF = {
     "parse_vs_aiokafka": (("streamproc", "parse"), ("aiokafka", "parse")),
     "stateful_vs_stock_faust": (("streamproc", "stateful"), ("faust", "stateful")),
     "stateful_vs_quix": (("streamproc", "stateful"), ("quix", "stateful")),
+    "parse_vs_kafka_streams": (("streamproc", "parse"), ("kafka-streams", "parse")),
+    "stateful_vs_kafka_streams": (("streamproc", "stateful"), ("kafka-streams", "stateful")),
+    "stateful_rocksdb_vs_kafka_streams_rocksdb": (
+        ("streamproc-rocksdb", "stateful"),
+        ("kafka-streams-rocksdb", "stateful"),
+    ),
     "stateful_vs_aiokafka": (("streamproc", "stateful"), ("aiokafka", "stateful")),
     "stateful_rocksdb_vs_stock_faust": (("streamproc-rocksdb", "stateful"), ("faust", "stateful")),
     "stateful_rocksdb_vs_stock_faust_rocksdb": (("streamproc-rocksdb", "stateful"), ("faust-rocksdb", "stateful")),

@@ -31,8 +31,8 @@ def kafka_version() -> str:
     return found[1]
 
 
-def cache_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of the jars: ``STREAMPROC_CACHE``, else the user's cache folder, plus ``kafka-VERSION``.
+def cache_directory(environ: Mapping[str, str] = os.environ, name: str = "kafka") -> Path:
+    """Return the folder of the jars: ``STREAMPROC_CACHE``, else the user's cache folder, plus ``NAME-VERSION``.
 
     >>> cache_directory({"STREAMPROC_CACHE": "/tmp/cache"}).parent.as_posix()
     '/tmp/cache'
@@ -41,7 +41,7 @@ def cache_directory(environ: Mapping[str, str] = os.environ) -> Path:
         root = Path(chosen)
     else:
         root = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamproc"
-    return root / f"kafka-{kafka_version()}"
+    return root / f"{name}-{kafka_version()}"
 
 
 def find_java(environ: Mapping[str, str] = os.environ) -> str:
@@ -59,31 +59,38 @@ def find_java(environ: Mapping[str, str] = os.environ) -> str:
     raise KafkaError("a real Kafka broker needs Java 17 or newer: no `java` on the PATH and none in JAVA_HOME")
 
 
-def resolve_jars(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder that holds the broker's jars; ask Maven for them the first time (43 MB).
+def resolve_jars(environ: Mapping[str, str] = os.environ, pom: Path = _POM, name: str = "kafka") -> Path:
+    """Return the folder that holds the jars that `pom` names; ask Maven for them the first time (the broker's: 43 MB).
 
     The user's own Maven settings (mirrors, proxies, an offline repository) decide where they come from.
+
+    Parameters
+    ----------
+    pom
+        The property ``kafka.version`` is set to the broker's release.
+    name
+        Of the folder in the cache.
 
     Raises
     ------
     KafkaError
         If Maven is missing or fails.
     """
-    target = cache_directory(environ)
+    target = cache_directory(environ, name)
     if target.is_dir():
         return target
     maven = shutil.which("mvn", path=environ.get("PATH"))
     if maven is None:
         raise KafkaError(
-            f"the broker's jars are not in {target} yet and getting them needs Maven: no `mvn` on the PATH"
+            f"the jars of {name} are not in {target} yet and getting them needs Maven: no `mvn` on the PATH"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     # Resolved aside and renamed whole: an interrupted download never looks complete, and two processes may race.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="resolving-") as aside:
         jars = Path(aside) / "jars"
-        command = [maven, "--batch-mode", "--quiet", "-f", str(_POM), "dependency:copy-dependencies"]
+        command = [maven, "--batch-mode", "--quiet", "-f", str(pom), "dependency:copy-dependencies"]
         # Maven writes its own `target` folder beside the pom unless told otherwise; the package may be read-only.
-        command += ["-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
+        command += ["-DincludeScope=runtime", f"-DoutputDirectory={jars}", f"-Dkafka.version={kafka_version()}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=aside, env=dict(environ))
         if done.returncode != 0:
             errors = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
