@@ -3,7 +3,7 @@ FROM python:3.11-slim
 
 # Where to look for another build of torch: give the index of the builds without CUDA to make the image 4 GB smaller.
 ARG TORCH_INDEX_URL=""
-# Optional parts, separated by blanks: s3, gcs.
+# Optional parts, separated by blanks: s3, gcs, privacy.
 ARG EXTRAS=""
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from models.base import BaseParameters
 from models.cadence import Cadence
+from models.inner_loop import Start, Windows, learning, rollout
 from models.listwise import AveragedAdam, Layout, Parts, gradient
-from models.meta import MetaConfig, MetaReport, Start, Windows, learning, meta_learn, rollout
+from models.meta import MetaConfig, MetaReport, meta_learn
+from models.privacy import Mechanism, Privacy
 from models.rank import Ranker
 from models.replay import Examples, ExampleStore
 from models.scaler import RunningMoments, Scaler, ScalerBook
@@ -42,6 +44,7 @@ class LearnerConfig:
     scaler_tolerance : the scaler moves when a feature is off by so many deviations.
     device : torch device of the meta-update. Single steps stay on the CPU: they are too small to pay for launches.
     meta : settings of the meta-update.
+    privacy : how users are protected in it; None: they are not.
     """
 
     fresh: int = 2
@@ -59,19 +62,16 @@ class LearnerConfig:
     seed: int = 0
     device: str = "cpu"
     meta: MetaConfig = field(default_factory=MetaConfig)
+    privacy: Privacy | None = None
 
 
 class BaseLearner:
-    """Learns the base ranker online from training examples, deterministically.
+    """Learns the base ranker online from training examples, deterministically; one thread at a time.
 
     Parameters
     ----------
     initial : parameters to start from; their scaler is the first that examples may come in.
     config : settings.
-
-    Notes
-    -----
-    Not thread-safe: one thread at a time.
     """
 
     def __init__(self, initial: BaseParameters, config: LearnerConfig | None = None) -> None:
@@ -93,6 +93,7 @@ class BaseLearner:
         self._store = ExampleStore(config.store, config.replay_ring, config.rows, self._features)
         self._moments = RunningMoments(_scaler(initial))
         self._cadence = Cadence(config.publish_every, ramp=initial.version == 0)
+        self._mechanism = Mechanism(config.privacy) if config.privacy else None
         self._fresh = 0  # learned from since the last step
         self._start(initial)
 
@@ -185,14 +186,15 @@ class BaseLearner:
         """Meta-learn head, step sizes and decay on recent user windows, and continue from them.
 
         First-order ANIL with Meta-SGD step sizes; see `models.meta`. The result is in the next `snapshot`; where the
-        held-out examples show no gain nothing changes. It stops after a pass when `out_of_time` says so.
+        held-out examples show no gain nothing changes, unless users are protected. `out_of_time` may end it early.
         """
         training = self._store.user_windows(self.config.meta.length, self.config.meta.users)
         validation = self._held_out_windows(0)
         average = self._averaged()
         with learning():
             windows, unseen = self._windows(training, average), self._windows(validation, average)
-            result = meta_learn(windows, unseen, self._meta_start(average), self.config.meta, out_of_time)
+            begin = self._meta_start(average)
+            result = meta_learn(windows, unseen, begin, self.config.meta, out_of_time, self._mechanism)
         if result.report.adopted:
             head = self._adam.average[self._layout.head]
             move = result.start.head.cpu().numpy() - head

@@ -3,17 +3,11 @@
 ANIL (Raghu et al., 2020): only the head adapts, here the linear skip and the weights of the last hidden layer; its
 inputs come from the frozen body, so that both loops have closed forms. Meta-SGD (Li et al., 2017): one step size per
 weight, here also per event type. First-order (Finn et al., 2017): a support gradient counts as a constant.
-
-The inner loop is the worker's: after each event d <- decay d - step_sizes[type] g, where g is the gradient of the
-listwise loss. Every event is a query for the fast weights of the events strictly before it. With S_k the decayed sum of
-the gradients of type k, d = -sum_k step_sizes[k] S_k, so the outer gradients at a query with gradient g are g for the
-head, -g S_k for step_sizes[k], and g . dd/d(decay) for the decay.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,25 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.inner_loop import Start, Windows, rollout
 from models.listwise import AveragedAdam
-
-
-@contextlib.contextmanager
-def learning() -> Iterator[None]:
-    """Torch without autograd and on one thread, as it was again afterwards.
-
-    On a busy machine two threads that wait for each other are slower than one, and sums in one order are the same on
-    every machine.
-    """
-    threads = torch.get_num_threads()
-    if threads != 1:
-        torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        if threads != 1:
-            torch.set_num_threads(threads)
+from models.privacy import Mechanism, Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +53,11 @@ class MetaReport:
 
     Attributes
     ----------
-    adopted : whether the validation loss fell; otherwise everything stays as it was.
+    adopted : whether the validation loss fell, or nobody may look at it; otherwise everything stays as it was.
     standard_error : of the paired difference `loss_before - loss_after`.
     unadapted_before, unadapted_after : the same queries without fast weights.
     mean_step_size : of the step sizes kept.
+    spent : of the users' privacy, where that is protected.
     """
 
     adopted: bool
@@ -92,30 +71,7 @@ class MetaReport:
     unadapted_before: float
     unadapted_after: float
     mean_step_size: float
-
-
-class Windows(NamedTuple):
-    """User windows: U users, T successive events, n candidates (row 0 the positive), P head inputs.
-
-    `valid` tells real events from the padding after (or before) a short window.
-    """
-
-    inputs: Tensor  # float32[U, T, n, P]
-    correction: Tensor  # float32[U, T, n]
-    event_type: Tensor  # int64[U, T]
-    valid: Tensor  # bool[U, T]
-
-    def of(self, users: Tensor) -> Windows:
-        """The windows of some users."""
-        return Windows(*(tensor[users] for tensor in self))
-
-
-class Start(NamedTuple):
-    """Where every user starts: head[P], step_sizes[3, P] and the decay, a scalar tensor."""
-
-    head: Tensor
-    step_sizes: Tensor
-    decay: Tensor
+    spent: Spent | None = None
 
 
 class MetaResult(NamedTuple):
@@ -125,64 +81,22 @@ class MetaResult(NamedTuple):
     report: MetaReport
 
 
-def rollout(windows: Windows, start: Start, query: Tensor | None = None) -> tuple[Tensor, Start]:
-    """Adapt every user along the window.
-
-    Parameters
-    ----------
-    windows : U users, T events.
-    start : head, step sizes, decay.
-    query : bool[U, T], the events whose outer gradients are summed; None: none.
-
-    Returns
-    -------
-    Losses [U, T], each of an event before it is learned from (zero where there is none), and the mean outer gradient
-    over the queries in the shape of `start`.
-    """
-    users, length, _, width = windows.inputs.shape
-    device = windows.inputs.device
-    head, step_sizes, decay = start
-    by_type = torch.zeros(users, len(step_sizes), width, device=device)  # S_k
-    fast = torch.zeros(users, width, device=device)  # d
-    fast_by_decay = torch.zeros(users, width, device=device)  # dd / d(decay)
-    losses = torch.zeros(users, length, device=device)
-    outer = Start(*(torch.zeros_like(tensor) for tensor in start))
-    everyone = torch.arange(users, device=device)
-    for t in range(length):
-        phi, valid = windows.inputs[:, t], windows.valid[:, t]
-        logits = torch.bmm(phi, (head + fast).unsqueeze(-1)).squeeze(-1) + windows.correction[:, t]
-        log_share = torch.log_softmax(logits, -1)
-        losses[:, t] = torch.where(valid, -log_share[:, 0], 0.0)
-        error = log_share.exp()
-        error[:, 0] -= 1
-        gradient = torch.bmm(error.unsqueeze(1), phi).squeeze(1) * valid[:, None]
-        if query is not None:
-            asked = gradient * query[:, t, None]
-            outer.head.add_(asked.sum(0))
-            outer.step_sizes.sub_((asked.unsqueeze(1) * by_type).sum(0))
-            outer.decay.add_((asked * fast_by_decay).sum())
-            fast_by_decay = fast + decay * fast_by_decay
-        by_type *= decay
-        by_type[everyone, windows.event_type[:, t]] += gradient
-        fast = -(step_sizes * by_type).sum(1)
-    if query is not None:
-        count = query.sum().clamp(min=1)
-        outer = Start(*(tensor / count for tensor in outer))
-    return losses, outer
-
-
 def meta_learn(
     training: Windows,
     validation: Windows,
     start: Start,
     config: MetaConfig,
     out_of_time: Callable[[], bool] = lambda: False,
+    mechanism: Mechanism | None = None,
 ) -> MetaResult:
     """Meta-learn a better start from user windows, warm from `start`, stopped early by queries never trained on.
 
+    With a `mechanism` users are protected: each step gets a noisy mean of their clipped contributions, and the result
+    is what the last step gave, whatever the validation queries say.
+
     Parameters
     ----------
-    training : users' windows; every event but a user's first is a query.
+    training : users' windows, one of each; every event but a user's first is a query.
     validation : windows whose last event alone is a query; neither loop nor the body ever learned from it.
     start : where users start now; not changed.
     config : settings.
@@ -195,34 +109,79 @@ def meta_learn(
         return MetaResult(start, _nothing(len(training.valid), queries))
     judge = _Judge(validation, config.batch * 4)
     before = judge.losses(start)
-    best, best_loss, best_epoch, epoch = start, float(before.mean()), 0, 0
-    current = _Descent(start, config)
-    generator = torch.Generator().manual_seed(0)
-    while epoch < config.epochs and epoch - best_epoch < config.patience and not out_of_time():
-        epoch += 1
-        order = torch.randperm(len(training.valid), generator=generator).to(query.device)
-        for users in torch.tensor_split(order, -(-len(order) // config.batch)):
-            current.step(rollout(training.of(users), current.start, query[users])[1])
-        loss = float(judge.losses(current.start).mean())
-        if loss < best_loss:
-            best, best_loss, best_epoch = current.start, loss, epoch
-    best, after = judge.shrunk(best)
+    spent = None
+    if mechanism is None:
+        best, epochs = _stopped_early(training, query, judge, float(before.mean()), start, config, out_of_time)
+        best, after = judge.shrunk(best)
+    else:
+        best, steps = _protected(training, query, start, config, out_of_time, mechanism)
+        after = judge.losses(best)
+        privacy = mechanism.privacy
+        epochs = round(steps * privacy.sampling_rate)
+        spent = Spent(privacy.noise_multiplier, privacy.sampling_rate, steps)
     difference = before - after
     still = Start(best.head, torch.zeros_like(best.step_sizes), best.decay)
     report = MetaReport(
-        adopted=float(difference.mean()) > 0,
+        adopted=spent is not None or float(difference.mean()) > 0,
         users=len(training.valid),
         queries=queries,
         validation_queries=len(before),
-        epochs=epoch,
+        epochs=epochs,
         loss_before=float(before.mean()),
         loss_after=float(after.mean()),
         standard_error=float(difference.std() / np.sqrt(len(difference))),
         unadapted_before=float(judge.losses(start._replace(step_sizes=still.step_sizes)).mean()),
         unadapted_after=float(judge.losses(still).mean()),
         mean_step_size=float(best.step_sizes.mean()),
+        spent=spent,
     )
     return MetaResult(best if report.adopted else start, report)
+
+
+def _stopped_early(
+    training: Windows,
+    query: Tensor,
+    judge: _Judge,
+    loss: float,
+    start: Start,
+    config: MetaConfig,
+    out_of_time: Callable[[], bool],
+) -> tuple[Start, int]:
+    """The start after the best pass, and how many passes there were."""
+    best, best_loss, best_epoch, epoch = start, loss, 0, 0
+    current = _Descent(start, config)
+    generator = torch.Generator().manual_seed(0)
+    while epoch < config.epochs and epoch - best_epoch < config.patience and not out_of_time():
+        epoch += 1
+        order = torch.randperm(len(training.valid), generator=generator).to(query.device)
+        for users in torch.tensor_split(order, -(-len(order) // config.batch)):
+            outer = rollout(training.of(users), current.start, query[users])[1]
+            count = query[users].sum().clamp(min=1)
+            current.step(torch.cat([tensor.sum(0).flatten() for tensor in outer]) / count)
+        loss = float(judge.losses(current.start).mean())
+        if loss < best_loss:
+            best, best_loss, best_epoch = current.start, loss, epoch
+    return best, epoch
+
+
+def _protected(
+    training: Windows,
+    query: Tensor,
+    start: Start,
+    config: MetaConfig,
+    out_of_time: Callable[[], bool],
+    mechanism: Mechanism,
+) -> tuple[Start, int]:
+    """The start after noisy steps, and how many there were; a user contributes the mean over their queries."""
+    current, steps, privacy = _Descent(start, config), 0, mechanism.privacy
+    while steps < privacy.steps and not out_of_time():
+        steps += 1
+        users = mechanism.sample(len(training.valid)).to(query.device)
+        outer = rollout(training.of(users), current.start, query[users])[1]
+        count = query[users].sum(1, keepdim=True).clamp(min=1)
+        contributions = torch.cat([tensor.flatten(1) for tensor in outer._replace(decay=outer.decay[:, None])], 1)
+        current.step(mechanism.mean(contributions / count, privacy.sampling_rate * config.users))
+    return current.start, steps
 
 
 class _Descent:
@@ -245,11 +204,13 @@ class _Descent:
             pace[-1].view(decay.shape),
         )
 
-    def step(self, outer: Start) -> None:
-        self._head.gradient[:] = outer.head.cpu().numpy()
+    def step(self, outer: Tensor) -> None:
+        """Take an outer gradient: of the head, of step sizes and of decay, in one vector."""
+        gradient, width = outer.cpu().numpy(), len(self._head.theta)
+        self._head.gradient[:] = gradient[:width]
         self._head.step()
-        self._pace.gradient[:-1] = outer.step_sizes.flatten().cpu().numpy() + np.float32(self._config.shrinkage)
-        self._pace.gradient[-1] = float(outer.decay)
+        self._pace.gradient[:] = gradient[width:]
+        self._pace.gradient[:-1] += np.float32(self._config.shrinkage)
         self._pace.step()
         np.clip(self._pace.theta[:-1], 0, None, out=self._pace.theta[:-1])
         self._pace.theta[-1] = min(max(self._pace.theta[-1], 0), 1)

@@ -11,6 +11,32 @@ from schemas.record import STRICT, Category, Id, Price, Record, TimestampMs
 Version = Annotated[int, Field(ge=0, lt=2**32)]
 
 
+# Plain dataclasses for speed, like those of schemas/outputs.py.
+@dataclass(slots=True)
+class PrivateSteps:
+    """Steps of the sampled Gaussian mechanism in meta-updates."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    noise_multiplier: Annotated[float, Field(gt=0, description="Standard deviation of the noise, in clips.")]
+    sampling_rate: Annotated[float, Field(gt=0, le=1, description="Chance of each user to take part in a step.")]
+    steps: Annotated[int, Field(ge=1, description="How many.")]
+
+
+@dataclass(slots=True)
+class PrivacySpent:
+    """What the meta-updates up to a version have spent of the users' privacy, since it is protected."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    epsilon: Annotated[float, Field(ge=0, description="How much any one user's window can have told, at most.")]
+    delta: Annotated[float, Field(gt=0, lt=1, description="Chance with which that may fail.")]
+    clip: Annotated[float, Field(gt=0, description="Largest L2 norm of a user's contribution to a step.")]
+    steps: Annotated[
+        list[PrivateSteps], Field(max_length=256, description="All of them; the next version's epsilon adds to these.")
+    ]
+
+
 class ModelUpdate(Record):
     """A version of the shared base model (topic `model-updates`, compacted).
 
@@ -35,9 +61,11 @@ class ModelUpdate(Record):
     metrics: dict[Annotated[str, Field(max_length=128)], float] = Field(
         default={}, description="Measurements behind the verdict."
     )
+    privacy: PrivacySpent | None = Field(
+        default=None, description="What meta-updates have spent so far; null: they do not protect users."
+    )
 
 
-# A plain dataclass for speed, like those of schemas/outputs.py.
 @dataclass(slots=True)
 class StatsInteraction:
     """One interaction, without the user's id."""

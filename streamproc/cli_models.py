@@ -13,7 +13,18 @@ from streamproc.settings import Settings
 if TYPE_CHECKING:
     from schemas.knowledge import ModelUpdate
 
-COLUMNS = ("version", "parent", "kind", "verdict", "serving", "created (UTC)", "gain (nats)", "on events", "reason")
+COLUMNS = (
+    "version",
+    "parent",
+    "kind",
+    "verdict",
+    "serving",
+    "created (UTC)",
+    "gain (nats)",
+    "on events",
+    "epsilon",
+    "reason",
+)
 
 
 @click.group()
@@ -27,7 +38,8 @@ def models() -> None:
 def list_models(settings: Settings, as_json: bool) -> None:
     """List the kept versions, what became of them and why.
 
-    The gain in log loss is over the version that served, on live events.
+    The gain in log loss is over the version that served, on live events; epsilon is what meta-updates have spent of the
+    users' privacy so far, where it is protected.
     """
     from streamproc.topics import check
     from streamproc.trainer.commands import read_versions  # pulls in torch
@@ -42,7 +54,7 @@ def list_models(settings: Settings, as_json: bool) -> None:
         return
     rows = [_row(update, serving) for update in versions.kept()]
     if 0 not in versions.records:
-        built_in = ("0", "", "initial", "promoted", "yes" if serving == 0 else "", "", "", "", "built in")
+        built_in = ("0", "", "initial", "promoted", "yes" if serving == 0 else "", "", "", "", "", "built in")
         rows.insert(0, built_in)
     for line in table([COLUMNS, *rows]):
         click.echo(line)
@@ -98,5 +110,6 @@ def _row(update: "ModelUpdate", serving: int) -> tuple[str, ...]:
         f"{created:%Y-%m-%d %H:%M:%S}",
         "" if gain is None else f"{gain:+.4f}",
         "" if events is None else f"{events:.0f}",
+        "" if update.privacy is None else f"{update.privacy.epsilon:.2f}",
         update.reason,
     )

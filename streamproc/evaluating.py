@@ -17,10 +17,11 @@ from models.evaluation.arms import Learning, make_arms
 from models.evaluation.retraining import RetrainedLearner
 from models.evaluation.trainer import Learner
 from models.interaction import EventType, Interaction, hash_id
-from models.learner import BaseLearner, LearnerConfig
+from models.learner import BaseLearner
 from models.recommender import Recommender
 from streamproc.dump import Dump
 from streamproc.files import FileEvent, read_events
+from streamproc.learning import learner_config
 from streamproc.recommending import recommender_config
 from streamproc.settings import Settings
 from streamproc.splicing import around, spliced
@@ -94,7 +95,7 @@ def evaluate_file(
         on_row()
 
     base = initial_parameters()
-    config = LearnerConfig(publish_every=settings.publish_every, seed=settings.shuffle_seed)
+    config = learner_config(settings, noise_seed=settings.shuffle_seed)
 
     def learner(learning: Learning) -> Learner:
         if learning == "retrain":

@@ -192,6 +192,11 @@ class TrainerMetrics:
         self._meta = Histogram(
             "streamproc_meta_update_seconds", "One meta-update.", buckets=_LONG_BUCKETS, registry=registry
         )
+        self._epsilon = Gauge(
+            "streamproc_privacy_epsilon",
+            "Epsilon spent by all meta-updates since users' privacy is protected; 0 without.",
+            registry=registry,
+        )
         self._publish = Histogram(
             "streamproc_publish_seconds",
             "Writing an artefact and its record.",
@@ -238,6 +243,10 @@ class TrainerMetrics:
     def meta_update(self, seconds: float) -> None:
         """Take the time of a meta-update."""
         self._meta.observe(seconds)
+
+    def privacy(self, epsilon: float) -> None:
+        """Tell what all meta-updates have spent."""
+        self._epsilon.set(epsilon)
 
 
 def _register_process(registry: CollectorRegistry) -> None:

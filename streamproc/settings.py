@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streamproc.errors import StreamprocError
+from streamproc.setting_types import Count, Port, Seconds, Share, TopicName, brokers, enough_noise, legal_name
 
 PREFIX = "STREAMPROC_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -22,26 +22,6 @@ class SettingsError(StreamprocError):
     """A setting that cannot be used; the message names the variable and what is allowed."""
 
     exit_code = 2
-
-
-def _legal_name(name: str) -> str:
-    if not re.fullmatch(r"[a-zA-Z0-9._-]*", name) or name in {".", ".."}:
-        raise ValueError("only letters, digits, '.', '_' and '-' are allowed in a name")
-    return name
-
-
-def _brokers(text: str) -> str:
-    if not all(re.fullmatch(r"[\w.-]+:\d+|\[[\da-fA-F:]+\]:\d+", broker.strip()) for broker in text.split(",")):
-        raise ValueError("give brokers as HOST:PORT, separated by commas")
-    return text.replace(" ", "")
-
-
-# Prefix and name together stay within Kafka's 249 characters.
-TopicName = Annotated[str, Field(min_length=1, max_length=180), AfterValidator(_legal_name)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -58,7 +38,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True
     )
 
-    bootstrap_servers: Annotated[str, AfterValidator(_brokers)] = Field(
+    bootstrap_servers: Annotated[str, AfterValidator(brokers)] = Field(
         default="127.0.0.1:9092", description="Kafka brokers, `HOST:PORT`, separated by commas."
     )
     application_id: TopicName = Field(
@@ -81,7 +61,7 @@ class Settings(BaseSettings):
     ssl_certfile: FilePath | None = Field(default=None, description="Certificate of this client (PEM).")
     ssl_keyfile: FilePath | None = Field(default=None, description="Its key (PEM).")
 
-    topic_prefix: Annotated[str, Field(max_length=69), AfterValidator(_legal_name)] = Field(
+    topic_prefix: Annotated[str, Field(max_length=69), AfterValidator(legal_name)] = Field(
         default="", description="Put before every topic name, for example `shop.`."
     )
     topic_clicks: TopicName = Field(default="clicks", description="Clicks and cart events, keyed by user.")
@@ -128,7 +108,7 @@ class Settings(BaseSettings):
     session_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
         default=10, description="A worker silent for so long loses its partitions."
     )
-    group_instance_id: Annotated[str, Field(max_length=249), AfterValidator(_legal_name)] = Field(
+    group_instance_id: Annotated[str, Field(max_length=249), AfterValidator(legal_name)] = Field(
         default="",
         description="Name of this worker over restarts, unique among workers: one that is back within the session "
         "timeout keeps its partitions, and nobody else is interrupted; empty: none.",
@@ -184,6 +164,18 @@ class Settings(BaseSettings):
     meta_interval_seconds: Seconds = Field(default=600, description="Time between meta-updates without a drift signal.")
     meta_cooldown_seconds: Annotated[float, Field(ge=0)] = Field(
         default=30, description="Least time between two meta-updates caused by drift."
+    )
+
+    privacy_noise_multiplier: Annotated[float, Field(le=100), AfterValidator(enough_noise)] = Field(
+        default=0,
+        description="Noise on meta-updates, in clips: protects each user's window of events there, and there alone, as "
+        "refreshes learn from every event without noise. `models list` tells the epsilon spent; 0: off.",
+    )
+    privacy_clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=10, description="With noise: largest L2 norm of one user's contribution to a step of a meta-update."
+    )
+    privacy_delta: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=1e-6, description="With noise: chance with which epsilon may fail; well below one in so many users."
     )
 
     promotion_margin_nats: Annotated[float, Field(gt=0, le=0.2)] = Field(

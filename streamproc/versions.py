@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from schemas.knowledge import ModelUpdate
+from schemas.knowledge import ModelUpdate, PrivacySpent
 from schemas.record import RecordError, decode
 
 NAME = "base"
@@ -119,6 +119,10 @@ class VersionLog:
             changes |= {"metrics": {**left.metrics, **metrics}}
             written.insert(0, (record_key(left.version), left.model_copy(update=changes)))
         return written
+
+    def privacy_spent(self) -> PrivacySpent | None:
+        """What meta-updates have spent so far: each version's record has all that was spent before it."""
+        return self.records[max(self.records)].privacy if self.records else None
 
     def kept(self) -> Iterable[ModelUpdate]:
         """All records, oldest version first."""

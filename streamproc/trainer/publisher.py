@@ -95,6 +95,7 @@ class Publisher:
             kind=candidate.kind,
             serving=False,
             metrics=candidate.metrics,
+            privacy=candidate.privacy,
         )
         await self.write([(record_key(update.version), update)])
         return update

@@ -175,7 +175,8 @@ class Trainer:
             raise TrainerError(
                 f"{error}; put another version into service with `streamproc models rollback`"
             ) from error
-        self._training = Training(self._settings, serving, self._metrics, time.monotonic)
+        spent = self._versions.privacy_spent()
+        self._training = Training(self._settings, serving, self._metrics, time.monotonic, spent)
         self._training.know(initial_parameters())
         for update in self._versions.kept():
             with contextlib.suppress(ArtefactError):  # only needed to read examples of workers that lag behind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,15 +12,18 @@ from typing import Literal
 import torch
 
 from models.base import BaseParameters
-from models.learner import BaseLearner, LearnerConfig
+from models.learner import BaseLearner
 from models.meta import MetaReport
 from schemas.evidence import decode_evidence, is_evidence
+from schemas.knowledge import PrivacySpent
 from schemas.outputs import DriftSignal
 from schemas.record import RecordError, decode
 from schemas.training import TrainingExample, decode_training
+from streamproc.learning import learner_config
 from streamproc.metrics import TrainerMetrics
 from streamproc.settings import Settings
 from streamproc.trainer.held_out import judge
+from streamproc.trainer.ledger import Ledger
 from streamproc.trainer.live import LiveEvidence
 from streamproc.trainer.proof import Verdict
 
@@ -36,12 +40,13 @@ META_SECONDS = 20.0  # a meta-update stops after the pass in which this is over
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version to be proven, why it was made, and what its meta-update measured."""
+    """A version to be proven, why it was made, what its meta-update measured, and what all of them have spent."""
 
     parameters: BaseParameters
     kind: Kind
     reason: str
     metrics: dict[str, float]
+    privacy: PrivacySpent | None = None
 
     @property
     def version(self) -> int:
@@ -62,14 +67,23 @@ class Training:
         Counts what is done.
     clock
         Monotonic seconds.
+    spent
+        What earlier meta-updates have spent of the users' privacy.
     """
 
     def __init__(
-        self, settings: Settings, serving: BaseParameters, metrics: TrainerMetrics, clock: Callable[[], float]
+        self,
+        settings: Settings,
+        serving: BaseParameters,
+        metrics: TrainerMetrics,
+        clock: Callable[[], float],
+        spent: PrivacySpent | None = None,
     ) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        config = LearnerConfig(publish_every=settings.publish_every, seed=settings.shuffle_seed, device=device)
-        self._learner = BaseLearner(serving, config)
+        self._learner = BaseLearner(serving, learner_config(settings, secrets.randbits(63), device))
+        self._ledger = Ledger(settings, spent) if settings.privacy_noise_multiplier else None
+        if self._ledger:
+            metrics.privacy(self._ledger.spent.epsilon)
         self._settings = settings
         self._serving = serving
         self._metrics = metrics
@@ -188,12 +202,15 @@ class Training:
         except ValueError:
             self.adopt(self._serving)
             raise
-        return Candidate(parameters, kind, why, metrics)
+        return Candidate(parameters, kind, why, metrics, self._ledger.spent if self._ledger else None)
 
     def _meta_update(self) -> tuple[str, MetaReport]:
         start = self._clock()
         why, self._why, self._commanded = self._why, "", False
         report = self._learner.meta_update(lambda: self._clock() - start > META_SECONDS)
+        if self._ledger and report.spent:  # even if nothing comes of it: the learner goes on from what it has learned
+            self._ledger.add(report.spent)
+            self._metrics.privacy(self._ledger.spent.epsilon)
         end = self._clock()
         self._last_timer = end
         if why != "timer":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.knowledge import ModelUpdate
+from schemas.knowledge import ModelUpdate, PrivacySpent, PrivateSteps
 from schemas.record import encode
 from streamproc.versions import POINTER_KEY, VersionLog, record_key
 
@@ -39,6 +39,20 @@ def test_the_pointer_alone_says_what_serves() -> None:
     assert log.apply(POINTER_KEY, update(1))
     assert (log.serving_version, log.next_version) == (1, 4)
     assert log.parent_in_service() == 0
+
+
+def test_what_was_spent_is_told_by_the_newest_version_whatever_serves() -> None:
+    assert VersionLog().privacy_spent() is None
+    log = VersionLog()
+    for version, epsilon in ((1, 0.5), (2, 0.9), (3, 1.2)):
+        spent = PrivacySpent(epsilon, 1e-6, 10.0, [PrivateSteps(1.0, 0.064, 80)])
+        log.apply(record_key(version), update(version, version - 1, privacy=spent, verdict="rejected"))
+    for key, record in log.rolled_back(log.records[1], "by command", 1_700_000_000_001):
+        log.apply(key, encode(record))
+    assert log.serving_version == 1
+    spent_so_far = log.privacy_spent()
+    assert spent_so_far
+    assert (spent_so_far.epsilon, spent_so_far.steps[0].steps) == (1.2, 80)
 
 
 def test_numbers_are_never_used_again_even_when_records_are_gone() -> None:

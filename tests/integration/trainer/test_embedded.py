@@ -22,6 +22,7 @@ from streamproc.engine.broadcast import Broadcast
 from streamproc.errors import StreamprocError
 from streamproc.settings import Settings
 from streamproc.trainer import Trainer, training
+from streamproc.versions import VersionLog
 from tests.integration.trainer.support import (
     a_worker,
     drift_signal,
@@ -113,6 +114,34 @@ async def test_a_loss_in_the_stream_of_all_workers_is_told_and_answered(settings
     reason = next(record.reason for record in versions.records.values() if record.kind == "meta")
     assert reason.startswith("trigger relative_hit_rate (")
     assert "from trainer" in reason
+
+
+async def test_what_meta_updates_spend_of_privacy_is_told_and_goes_on_after_a_restart(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "QUIET_SECONDS", 0.5)
+    # One version is kept: those that spent it are forgotten, what they spent is not.
+    settings = settings.model_copy(update={"privacy_noise_multiplier": 2.0, "keep_versions": 1})
+    told = [0.0]
+    for life in (1, 2):
+        async with running(settings) as trainer, a_worker(settings, gain=-0.2):  # finds every candidate worse
+            await until_metric(trainer, f"streamproc_privacy_epsilon {told[-1]!r}")
+            await send(settings, "training-examples", examples(1_300, seed=life))
+            async with asyncio.timeout(60):
+                while _epsilon(await published(settings)) <= told[-1]:  # the first ones find too few examples
+                    await send(settings, "drift-signals", [drift_signal("trigger")])
+                    await asyncio.sleep(0.5)
+        log = await published(settings)
+        told.append(_epsilon(log))
+    assert 0 < told[1] < told[2]
+    assert len(log.records) <= 3
+    listed = await asyncio.to_thread(invoke, settings, "list")
+    assert f"  {told[2]:.2f}  " in listed.output.splitlines()[-1]
+
+
+def _epsilon(log: VersionLog) -> float:
+    spent = log.privacy_spent()
+    return spent.epsilon if spent else 0.0
 
 
 async def test_without_live_traffic_the_time_out_decides(settings: Settings) -> None:

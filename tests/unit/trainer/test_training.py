@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from models.base import F, initial_parameters
 from schemas.evidence import Evidence, encode_evidence
+from schemas.knowledge import PrivacySpent
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from schemas.training import Moments, TrainingExample, encode_example, encode_moments
@@ -32,11 +33,11 @@ class Clock:
 
 
 class Setup:
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, spent: PrivacySpent | None = None, **settings: float) -> None:
         self.clock, self.registry = Clock(), CollectorRegistry()
         self.rng = np.random.default_rng(0)
         self.count = 0
-        self.training = Training(Settings(**settings), BASE, TrainerMetrics(self.registry), self.clock)
+        self.training = Training(Settings(**settings), BASE, TrainerMetrics(self.registry), self.clock, spent)
 
     def examples(self, count: int) -> list[bytes]:
         made = []
@@ -255,3 +256,36 @@ def test_after_a_rejection_the_next_candidate_comes_before_the_cadence() -> None
     setup.prove(setup.training.candidate("refresh", 9), GOOD)
     setup.training.take(setup.examples(HASTE_EXAMPLES + 50))
     assert setup.training.wanted() is None
+
+
+def test_every_version_says_what_meta_updates_have_spent_rejected_ones_too() -> None:
+    setup = Setup(meta_cooldown_seconds=0, privacy_noise_multiplier=1.0)
+    setup.learn(1_200)
+    assert setup.metric("streamproc_privacy_epsilon") == 0.0
+    spent = []
+    for verdict in (WORSE, GOOD):
+        setup.training.signal(drift_signal("trigger"))
+        candidate = setup.training.candidate("meta", setup.training.serving + 1)
+        setup.prove(candidate, verdict)
+        assert candidate.privacy
+        assert setup.metric("streamproc_privacy_epsilon") == candidate.privacy.epsilon
+        spent.append(candidate.privacy)
+    assert 0 < spent[0].epsilon < spent[1].epsilon
+    assert [steps.steps for steps in spent[1].steps] == [160]
+    refresh = setup.training.candidate("refresh", setup.training.serving + 1)
+    assert refresh.privacy == spent[1]
+    again = Setup(spent=refresh.privacy, privacy_noise_multiplier=1.0)
+    assert again.metric("streamproc_privacy_epsilon") == spent[1].epsilon
+
+
+def test_noise_is_another_in_every_process_and_none_without_the_setting() -> None:
+    heads = []
+    for noise in (1.0, 1.0, 0.0, 0.0):
+        setup = Setup(meta_cooldown_seconds=0, privacy_noise_multiplier=noise)
+        setup.learn(1_200)
+        setup.training.signal(drift_signal("trigger"))
+        candidate = setup.training.candidate("meta", setup.training.serving + 1)
+        heads.append(candidate.parameters.skip.tolist())
+        assert (candidate.privacy is not None) == bool(noise)
+    assert heads[0] != heads[1]
+    assert heads[2] == heads[3]
