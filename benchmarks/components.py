@@ -42,7 +42,6 @@ _COMPONENTS = {
     "worker/writes.py": "encode",
     "models/user_state.py": "state",
     "models/knowledge/": "learn",
-    "models/retrieval/feature_rows.py": "features",
     "models/retrieval/": "retrieve",
     "models/own_items.py": "retrieve",
     "models/rank.py": "rank",

@@ -3,68 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.jit import kernel
-from models.knowledge import Knowledge
 from models.knowledge.categories import FOLLOWERS
-from models.user_state import ITEMS, UserState
+from models.user_state import ITEMS
 
 LIKES, SESSION, NEXT, TASTE = range(4)
 _BLEND = np.array([0.35, 0.25, 0.25], np.float32)  # of the three shares; the rest is the category's share of all events
 OTHERS = float(1 - _BLEND.sum())
 KINDS = ITEMS + FOLLOWERS
 FADING = 0.97  # of an item's weight at each event of the user
-
-
-class Tastes:
-    """Scratch of one request.
-
-    Attributes
-    ----------
-    place : int32[categories], 1-based row of a category below, 0 where the user has nothing to do with it.
-    category : int32[KINDS].
-    shares : float32[KINDS, 4], columns LIKES, SESSION, NEXT, and their blend TASTE.
-    kinds : rows in use.
-    usual_price : mean log price of what the user chose, nan where it is not known.
-    all_counts : sum of the weights of the user's items.
-    """
-
-    def __init__(self, categories: int) -> None:
-        self.place = np.zeros(categories, np.int32)
-        self.category = np.zeros(KINDS, np.int32)
-        self.shares = np.zeros((KINDS, 4), np.float32)
-        self.kinds = 0
-        self.usual_price = np.float32(np.nan)
-        self.all_counts = np.float32(0)
-
-    def take(
-        self,
-        knowledge: Knowledge,
-        state: UserState,
-        own: NDArray[np.int32],
-        context: NDArray[np.int32],
-        in_session: int,
-    ) -> None:
-        """Weigh what the user did; the former request is forgotten."""
-        items, categories = knowledge.items, knowledge.categories
-        self.place[self.category[: self.kinds]] = 0
-        self.kinds, self.usual_price, self.all_counts = weigh(
-            own,
-            context,
-            in_session,
-            state.events + 1,
-            state.touched,
-            state.count,
-            items.category,
-            items.price,
-            categories.follower,
-            categories.weight,
-            categories.total,
-            self.place,
-            self.category,
-            self.shares,
-        )
 
 
 @kernel
@@ -80,10 +28,13 @@ def weigh(
     user_event : number of the user's next event.
     touched, count : of the user's record, by position.
     follower, weight, total : of `Categories`.
+    place : int32[categories], zero; receives the 1-based row of each of the user's categories in the next two.
+    category : int32[KINDS].
+    shares : float32[KINDS, 4], columns LIKES, SESSION, NEXT, and their blend TASTE.
 
     Returns
     -------
-    Number of categories, the user's usual price (nan where it is not known), and the sum of all weights.
+    Number of rows in use, the user's usual price (nan where it is not known), and the sum of all weights.
     """
     spent = np.float32(0)
     priced = np.float32(0)

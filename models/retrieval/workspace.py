@@ -1,8 +1,9 @@
-"""Scratch of one request: every item that some retriever touched, with what each retriever says about it."""
+"""The workspace: a row for every item that some retriever touched, with what each of them says about it.
+
+It is the arrays `place`, `slots`, `value`, `found` and `size` of `models.retrieval.scratch`.
+"""
 
 from __future__ import annotations
-
-import numpy as np
 
 from models.jit import kernel
 
@@ -27,34 +28,6 @@ TOUCHED = 12_288
     OWN,
 ) = range(17)
 COLUMNS = 17
-
-
-class Workspace:
-    """Sparse accumulators over item slots; reused from request to request.
-
-    Parameters
-    ----------
-    rows : item slots.
-
-    Attributes
-    ----------
-    place : int32[rows], 1-based row of a slot in the arrays below, 0 where it is untouched.
-    slots : int32[TOUCHED], slots touched, in the order of the first touch; further ones are ignored.
-    value : float32[TOUCHED, COLUMNS], one column per retriever score.
-    found : int32[TOUCHED], bit s set where source s proposed the item.
-    size : int64[1], rows in use.
-    """
-
-    def __init__(self, rows: int) -> None:
-        self.place = np.zeros(rows, np.int32)
-        self.slots = np.zeros(TOUCHED, np.int32)
-        self.value = np.zeros((TOUCHED, COLUMNS), np.float32)
-        self.found = np.zeros(TOUCHED, np.int32)
-        self.size = np.zeros(1, np.int64)
-
-    def begin(self) -> None:
-        """Forget the former request."""
-        reset(self.place, self.slots, self.size)
 
 
 @kernel
