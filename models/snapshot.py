@@ -93,10 +93,13 @@ def thaw(arrays: Arrays, config: KnowledgeConfig) -> Knowledge:
 
 
 def _attributes(table: object, at: str) -> Iterator[tuple[str, Any, str]]:
-    """Path, owner and name of all that `table`, and the tables in it, keep; bounds come from elsewhere."""
+    """Path, owner and name of all that `table`, and the tables in it, keep; bounds come from elsewhere.
+
+    A tuple is what a kernel is called with: arrays that are here already.
+    """
     for name, value in vars(table).items():
         path = f"{at}{name}"
-        if isinstance(value, KnowledgeConfig):
+        if isinstance(value, (KnowledgeConfig, tuple)):
             continue
         if isinstance(value, (np.ndarray, int, float, np.integer, np.floating, list, dict)):
             yield path, table, name

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.interaction import CatalogueItem, EventType, Interaction, hash_id
-from models.knowledge.arrays import position
-from models.knowledge.categories import Categories, learn_category
+from models.knowledge.categories import Categories
 from models.knowledge.content import Content
 from models.knowledge.items import Items
-from models.knowledge.neighbours import Postings, learn_posting
+from models.knowledge.learning import learn_event
+from models.knowledge.neighbours import Postings
 from models.knowledge.newcomers import Newcomers
-from models.knowledge.pairs import CONTEXT, Pairs, learn_pairs
-from models.knowledge.popularity import HALF_LIVES, Popularity, learn_popularity
+from models.knowledge.pairs import Pairs
+from models.knowledge.popularity import Popularity
 from models.knowledge.second_order import SecondOrder
-from models.knowledge.users import Users, contains, last_items
+from models.knowledge.tables import arguments, tables
+from models.knowledge.users import Users
 from models.user_state import HASH_MASK, SESSION_IDLE_MS
 
 FRESH = 1024
@@ -92,7 +96,10 @@ class Knowledge:
         self.price_mean = 0.0
         self._repeats = self._repeats_in_session = 0
         self._price_count = 0
-        self._context = np.zeros(CONTEXT, np.int32)
+
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return arguments(learn_event, tables(self))
 
     @property
     def slow_half_life(self) -> float:
@@ -144,75 +151,31 @@ class Knowledge:
             self.newcomers.learn_age(slot, self.event, items.used, items.last_event, items.events)
         if self._describe(slot, event.category, event.price) and not self.content.vector[slot].any():
             self.content.put_category(slot, event.category or "")
-        items, users, popularity = self.items, self.users, self.popularity
+        items, users, second = self.items, self.users, self.second
         self.event += 1
-        popularity.rescale(self.event, items.used)
-        reference = items.reference(slot)
+        self.popularity.rescale(self.event, items.used)
         user = users.slot(event.user)
-        lists = users.lists
-        starts = lists.size[user] == 0 or event.timestamp_ms - users.last_ms[user] > SESSION_IDLE_MS
-        if starts:
-            self._begin_session(user)
-        found, in_session = last_items(
-            user, users.session_size[user], lists.members, lists.size, items.generation, self._context
-        )
-        context = self._context[:found]
-        pairs = self.pairs
-        learn_pairs(
-            reference,
-            context,
-            in_session,
+        starts = users.lists.size[user] == 0 or event.timestamp_ms - users.last_ms[user] > SESSION_IDLE_MS
+        self.session += bool(starts)
+        repeated, in_session, taken = learn_event(
+            *self._arrays,
+            second.context,
+            second.total,
+            second.successor,
+            second.weight,
+            slot,
+            user,
             self.event,
+            self.session,
+            bool(starts),
+            event.event_type == EventType.PURCHASE,
+            event.timestamp_ms,
             self.slow_half_life,
             self.config.fast_half_life,
-            pairs.blocks.row,
-            pairs.blocks.pool,
-            pairs.partner,
-            pairs.weight,
-            pairs.total,
-            pairs.stamp,
         )
-        if found >= 2:
-            self.second.learn(int(context[1]), int(context[0]), reference)
-        if found:
-            before = int(items.category[context[0] & 0xFFFFFF])
-            categories = self.categories
-            learn_category(before, items.category[slot], categories.follower, categories.weight, categories.total)
-        repeated = contains(user, reference, lists.members, lists.size)
-        items.repeats[slot] += repeated
         self._repeats += repeated
-        self._repeats_in_session += position(reference, context[:in_session]) >= 0
-        _post(lists, user, user, reference)
-        sessions = self.sessions
-        session = int(users.session[user])
-        if session > self.session - len(sessions.size):  # else the ring has moved past an endless session
-            _post(sessions, session % len(sessions.size), session, reference)
-        learn_popularity(
-            slot,
-            items.category[slot],
-            starts,
-            self.event,
-            HALF_LIVES,
-            popularity.score,
-            popularity.place,
-            popularity.leaders,
-            popularity.origin,
-            popularity.total,
-            popularity.category_score,
-            popularity.category_leaders,
-        )
-        items.events[slot] += 1
-        items.purchases[slot] += event.event_type == EventType.PURCHASE
-        items.last_event[slot] = self.event
-        users.last_ms[user] = max(users.last_ms[user], event.timestamp_ms)
-        users.session_size[user] += 1
-        self.recent[self.event % RECENT] = slot
-
-    def _begin_session(self, user: int) -> None:
-        self.session += 1
-        self.sessions.size[self.session % len(self.sessions.size)] = 0
-        self.users.session[user] = self.session
-        self.users.session_size[user] = 0
+        self._repeats_in_session += in_session
+        second.grow(taken)
 
     def _add(self, item_id: str, timestamp_ms: int) -> int:
         items = self.items
@@ -248,21 +211,6 @@ class Knowledge:
         self.content.clear(slot)
         self.recent[self.recent == slot] = 0
         self.items.remove(slot)
-
-
-def _post(postings: Postings, which: int, number: int, reference: int) -> None:
-    blocks = postings.blocks
-    learn_posting(
-        which,
-        number,
-        reference,
-        postings.members,
-        postings.size,
-        blocks.row,
-        blocks.pool,
-        postings.posted,
-        postings.count,
-    )
 
 
 def _key(item_id: str) -> int:

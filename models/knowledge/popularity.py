@@ -43,9 +43,12 @@ class Popularity:
         self.total = np.zeros(LISTS)
         self.category_score = np.zeros(categories)
         self.category_leaders = np.zeros((categories, CATEGORY_LEADERS), np.int32)
+        self._rescale_after = 0.0  # event number
 
     def rescale(self, event: int, used: int) -> None:
         """Bring the growing weights of the first `used` slots back to 1 before they overflow."""
+        if event <= self._rescale_after:
+            return
         for which in range(LISTS):
             elapsed = event - self.origin[which]
             if elapsed > _RESCALE * HALF_LIVES[which]:
@@ -55,6 +58,7 @@ class Popularity:
                 self.origin[which] = event
                 if which == SLOW_LIST:
                     self.category_score *= factor
+        self._rescale_after = float((self.origin + _RESCALE * HALF_LIVES).min())
 
     def clear(self, slot: int, category: int) -> None:
         """Forget an item whose slot goes to another; the leader lists close up."""

@@ -33,9 +33,9 @@ class SecondOrder:
         self.successor = np.zeros((contexts, SUCCESSORS), np.int32)
         self.weight = np.zeros((contexts, SUCCESSORS), np.float32)
 
-    def learn(self, before: int, last: int, reference: int) -> None:
-        """Count that `reference` followed `before` and `last`."""
-        self._taken += learn_second(before, last, reference, self.context, self.total, self.successor, self.weight)
+    def grow(self, taken: int) -> None:
+        """Count places that `learn_second` took, and make room before there is little left."""
+        self._taken += taken
         if 2 * self._taken > len(self.context) and len(self.context) < self._max_contexts:
             old = (self.context, self.total, self.successor, self.weight)
             self._allocate(2 * len(self.context))

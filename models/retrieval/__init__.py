@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from inspect import signature
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.features import F
 from models.knowledge import Knowledge
+from models.knowledge.tables import arguments, tables
 from models.retrieval.request import answer
 from models.retrieval.scratch import Scratch
 from models.retrieval.select import CANDIDATES, SOURCES
@@ -52,8 +51,7 @@ class Retriever:
         """Get scratch for so many candidates."""
         knowledge = self.knowledge
         self._scratch = Scratch(len(knowledge.items.hashes), knowledge.config.max_categories + 1, candidates)
-        arrays = vars(self._scratch) | _tables(knowledge)
-        self._arrays = tuple(arrays[name] for name in signature(answer.py_func).parameters if name in arrays)
+        self._arrays = arguments(answer, vars(self._scratch) | tables(knowledge))
 
     def retrieve(
         self, state: UserState, now_ms: int, asked: str | None = None, among: Slots | None = None
@@ -116,57 +114,3 @@ class Retriever:
         scratch = self._scratch
         features = scratch.numbers[: F * n].reshape(F, n).T
         return Candidates(scratch.candidates[:n], features, scratch.sources[:n])
-
-
-def _tables(knowledge: Knowledge) -> dict[str, NDArray[Any]]:
-    """The arrays that stay what they are for as long as the knowledge does, by the names that `answer` gives them."""
-    items, categories, popularity = knowledge.items, knowledge.categories, knowledge.popularity
-    newcomers, pairs, sessions, users = knowledge.newcomers, knowledge.pairs, knowledge.sessions, knowledge.users
-    lists = users.lists
-    return {
-        "generation": items.generation,
-        "category": items.category,
-        "price": items.price,
-        "born_ms": items.born_ms,
-        "last_event": items.last_event,
-        "events": items.events,
-        "purchases": items.purchases,
-        "repeats": items.repeats,
-        "available": items.available,
-        "follower": categories.follower,
-        "follower_weight": categories.weight,
-        "follower_total": categories.total,
-        "vector": knowledge.content.vector,
-        "fresh": knowledge.fresh,
-        "recent": knowledge.recent,
-        "score": popularity.score,
-        "total": popularity.total,
-        "leaders": popularity.leaders,
-        "category_score": popularity.category_score,
-        "category_leaders": popularity.category_leaders,
-        "newest": newcomers.newest,
-        "announced": newcomers.count,
-        "stock": newcomers.stock,
-        "adopted": newcomers.adopted,
-        "stamp": newcomers.stamp,
-        "hot": newcomers.hot,
-        "readiness": newcomers.readiness,
-        "pair_row": pairs.blocks.row,
-        "partner": pairs.partner,
-        "pair_weight": pairs.weight,
-        "pair_total": pairs.total,
-        "pair_stamp": pairs.stamp,
-        "session_members": sessions.members,
-        "session_size": sessions.size,
-        "session_row": sessions.blocks.row,
-        "session_posted": sessions.posted,
-        "session_count": sessions.count,
-        "session_overlap": sessions.overlap,
-        "user_members": lists.members,
-        "user_size": lists.size,
-        "user_row": lists.blocks.row,
-        "user_posted": lists.posted,
-        "user_count": lists.count,
-        "user_overlap": lists.overlap,
-        "user_session": users.session,
-    }

@@ -104,4 +104,4 @@ def test_the_parts_of_an_event_are_all_of_it() -> None:
     cost = event_cost.measure(rows)
     whole = cost.pop(event_cost.TOTAL)
     assert sum(cost.values()) == pytest.approx(whole)
-    assert {"retrieve", "features", "rank", "adapt", "learn"} <= set(cost)
+    assert {"retrieve", "rank", "adapt", "learn"} <= set(cost)
