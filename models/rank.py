@@ -25,19 +25,27 @@ class Ranker:
         self.base = base
         self._inverse = (1.0 / base.std).astype(np.float32)
 
-    def standardise(self, raw: Floats) -> Floats:
-        """Raw features `[n, F]` as the net takes them: standardised and clipped to +-6."""
-        x = np.empty(raw.shape[::-1], np.float32)
-        scale(by_feature(raw), self.base.mean, self._inverse, x)
-        return x.T
-
     def score(self, x: Floats) -> tuple[Floats, Floats]:
-        """Scores `[n]` without fast weights, and the head's inputs `[n, F + H2]`: x and the last hidden layer."""
-        base = self.base
-        inputs = np.empty((F + len(base.out), len(x)), np.float32)
-        scores = np.empty(len(x), np.float32)
-        forward(by_feature(x), base.w1, base.b1, base.w2, base.b2, base.skip, base.out, inputs, scores)
+        """Scores of standardised features `[n, F]` without fast weights, and the head's inputs.
+
+        The head's inputs `[n, F + H2]` are x and the last hidden layer.
+        """
+        base, inputs, scores = self.base, *self._room(len(x))
+        inputs[:F] = by_feature(x)
+        forward(base.w1, base.b1, base.w2, base.b2, base.skip, base.out, inputs, scores)
         return scores, inputs.T
+
+    def rank(self, raw: Floats) -> tuple[Floats, Floats]:
+        """The same of raw features `[n, F]`, which are standardised and clipped to +-6."""
+        base, inputs, scores = self.base, *self._room(len(raw))
+        rank(
+            by_feature(raw), base.mean, self._inverse, base.w1, base.b1, base.w2, base.b2, base.skip, base.out, inputs,
+            scores,
+        )  # fmt: skip
+        return scores, inputs.T
+
+    def _room(self, n: int) -> tuple[Floats, Floats]:
+        return np.empty((F + len(self.base.out), n), np.float32), np.empty(n, np.float32)
 
     def score_unadapted(self, x: Floats) -> Floats:
         """Scores `[n]` of the same candidates to somebody of whom nothing is known."""
@@ -110,14 +118,21 @@ def scale(raw, mean, inverse, x):
 
 
 @kernel
-def forward(x, w1, b1, w2, b2, skip, out, inputs, scores):
-    """The net on x[F, n]; fills inputs[F + H2, n] and scores[n].
+def rank(raw, mean, inverse, w1, b1, w2, b2, skip, out, inputs, scores):
+    """Standardise raw[F, n] into the first rows of inputs[F + H2, n], and score it."""
+    scale(raw, mean, inverse, inputs)
+    forward(w1, b1, w2, b2, skip, out, inputs, scores)
+
+
+@kernel
+def forward(w1, b1, w2, b2, skip, out, inputs, scores):
+    """The net on x, the first F rows of inputs[F + H2, n]; fills the others and scores[n].
 
     Blocks of 128 candidates: below the size from which BLAS wakes other threads, whose start costs more than they save.
     """
-    features, n = x.shape
-    inputs[:features] = x
-    for start in range(0, n, 128):
+    features = len(skip)
+    x = inputs[:features]
+    for start in range(0, x.shape[1], 128):
         block = x[:, start : start + 128].copy()
         inputs[features:, start : start + 128] = layer(layer(block, w1, b1), w2, b2)
     scores[:] = 0

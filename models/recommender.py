@@ -13,6 +13,7 @@ from models.base import BaseParameters
 from models.examples import RunningMoments, example, seed_of
 from models.explain import reasons
 from models.fast_weights import FastWeights
+from models.features import F
 from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.arrays import position, spread
@@ -147,13 +148,12 @@ class Recommender:
             state, now_ms, context_category, None if asked is None else np.unique(asked[asked > 0])
         )
         slots = candidates.slots
-        x = self._ranker.standardise(candidates.features)
-        scores, inputs = self._ranker.score(x)
+        scores, inputs = self._ranker.rank(candidates.features)
         fast = self.fast_weights.correction(state)
         scores = corrected(scores, inputs, fast)
         left_out = {*exclude, *self.config.rules.blocked}
         placed = self._arrange(state, now_ms, slots, scores, k, left_out)
-        why = reasons(self.base, x[placed.positions], fast) if explain else [()] * len(placed.positions)
+        why = reasons(self.base, inputs[placed.positions, :F], fast) if explain else [()] * len(placed.positions)
         names = knowledge.items.names
         explored = self.config.rules.exploration > 0
         ranked = [
@@ -237,8 +237,8 @@ class Recommender:
         if len(candidates.slots):
             if self._learned % self.config.moments_every == 0:
                 self._moments.add(candidates.features)
-            x = ranker.standardise(candidates.features)
-            plain, inputs = ranker.score(x)
+            plain, inputs = ranker.rank(candidates.features)
+            x = inputs[:, :F]
             scores = corrected(plain, inputs, self.fast_weights.correction(state))
             best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
             items = [names[at] for at in candidates.slots[best].tolist()]

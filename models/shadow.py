@@ -67,7 +67,7 @@ class Shadows:
         served = _log_loss(plain, row)
         compared = []
         for ranker in self._rankers:
-            scores, _ = ranker.score(ranker.standardise(raw))
+            scores, _ = ranker.rank(raw)
             gain = min(max(served - _log_loss(scores, row), -BOUND), BOUND)
             compared.append(Comparison(ranker.base.version, serving, gain))
         return tuple(compared)

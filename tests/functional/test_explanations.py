@@ -8,7 +8,7 @@ import pytest
 from models.base import initial_parameters
 from models.evaluation.trainer import InlineTrainer
 from models.explain import attributions, reasons
-from models.features import INDEX
+from models.features import INDEX, F
 from models.interaction import Interaction
 from models.learner import BaseLearner
 from models.rank import Ranker, top
@@ -37,7 +37,7 @@ def test_reasons_of_a_trained_ranker(fast_weights: bool) -> None:
     changed = []
     for state in states.values():
         candidates = retriever.retrieve(state, rows[-1].timestamp_ms)
-        x = ranker.standardise(candidates.features)
+        x = ranker.rank(candidates.features)[1][:, :F]
         fast = state.fast if fast_weights else None
 
         def score(x: np.ndarray, fast: np.ndarray | None = fast) -> np.ndarray:

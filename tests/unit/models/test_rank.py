@@ -31,10 +31,14 @@ def test_serving_scores_equal_the_torch_module(n: int) -> None:
     np.testing.assert_allclose(scores + head @ fast, adapted, atol=2e-4)
 
 
-def test_standardised_features_are_clipped() -> None:
-    base = initial_parameters()
-    x = Ranker(base).standardise(np.full((1, F), 1e6, np.float32))
-    assert x.max() == 6.0
+def test_raw_features_are_standardised_clipped_and_scored() -> None:
+    base = random_base()
+    ranker, raw = Ranker(base), 20 * inputs(300)
+    scores, head = ranker.rank(raw)
+    x = np.clip((raw - base.mean) / base.std, -6, 6)
+    assert np.abs(x).max() == 6
+    np.testing.assert_allclose(head[:, :F], x, atol=1e-5)
+    np.testing.assert_allclose(scores, ranker.score(x)[0], atol=1e-3)
 
 
 def test_parameters_survive_bytes() -> None:

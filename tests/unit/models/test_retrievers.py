@@ -82,6 +82,16 @@ def test_features_do_not_depend_on_who_else_is_a_candidate(world: tuple[Knowledg
     np.testing.assert_array_equal(some.features[:, kept], features[:, kept])
 
 
+def test_a_long_list_to_rank_leaves_the_next_request_as_it_was(world: tuple[Knowledge, dict[int, UserState]]) -> None:
+    knowledge, states = world
+    retriever, state = Retriever(knowledge), next(iter(states.values()))
+    before = retriever.retrieve(state, state.last_ms + 1000).slots.tolist()
+    every = np.arange(1, knowledge.items.used, dtype=np.int32)
+    assert retriever.retrieve(state, state.last_ms + 1000, among=every).slots.tolist() == every.tolist()
+    assert len(every) > len(before)
+    assert retriever.retrieve(state, state.last_ms + 1000).slots.tolist() == before
+
+
 def test_rules_find_what_follows() -> None:
     knowledge, state = Knowledge(), UserState()
     for user in range(20):
