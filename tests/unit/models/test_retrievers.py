@@ -9,7 +9,7 @@ from models.features import INDEX, F
 from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge
 from models.retrieval import SOURCES, Retriever
-from models.retrieval.select import QUOTAS
+from models.retrieval.select import CANDIDATES, QUOTAS
 from models.user_state import UserState
 from tests.unit.models.streams import START_MS, stream
 
@@ -82,14 +82,17 @@ def test_features_do_not_depend_on_who_else_is_a_candidate(world: tuple[Knowledg
     np.testing.assert_array_equal(some.features[:, kept], features[:, kept])
 
 
-def test_a_long_list_to_rank_leaves_the_next_request_as_it_was(world: tuple[Knowledge, dict[int, UserState]]) -> None:
-    knowledge, states = world
-    retriever, state = Retriever(knowledge), next(iter(states.values()))
-    before = retriever.retrieve(state, state.last_ms + 1000).slots.tolist()
+def test_a_long_list_to_rank_leaves_the_next_request_as_it_was() -> None:
+    knowledge, state = Knowledge(), UserState()
+    for row in stream(3000, users=40, items=600):
+        state.take(row)
+        knowledge.take(row)
+    retriever, now = Retriever(knowledge), state.last_ms + 1000
+    before = retriever.retrieve(state, now).slots.tolist()
     every = np.arange(1, knowledge.items.used, dtype=np.int32)
-    assert retriever.retrieve(state, state.last_ms + 1000, among=every).slots.tolist() == every.tolist()
-    assert len(every) > len(before)
-    assert retriever.retrieve(state, state.last_ms + 1000).slots.tolist() == before
+    assert len(every) > len(before) == CANDIDATES
+    assert retriever.retrieve(state, now, among=every).slots.tolist() == every.tolist()
+    assert retriever.retrieve(state, now).slots.tolist() == before
 
 
 def test_rules_find_what_follows() -> None:
