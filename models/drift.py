@@ -1,9 +1,7 @@
-"""Detectors on the prequential signals: a paired trigger for the stream of all workers, raw evidence for each.
+"""Detectors on the prequential signals of one worker, which tell people what changed and start nothing.
 
-The trigger is ADWIN (Bifet and Gavalda, 2007) on the *paired* difference between a shadow baseline's hit and the
-model's hit on the same event. A season that moves both cancels; a model that falls behind does not. On raw misses
-under +-5-point daily seasonality the same detector raises about ten false alarms per 100,000 events, which is why
-hit rate, log loss, recall and the rest only ever count as evidence.
+Raw signals swing with the season: on misses under +-5 points a day ADWIN (Bifet and Gavalda, 2007) raises about ten
+false alarms per 100,000 events. What starts a meta-update is `models.trigger`.
 """
 
 from __future__ import annotations
@@ -70,7 +68,7 @@ class DriftConfig:
 
     Attributes
     ----------
-    delta : ADWIN's confidence, stricter than the trigger's: evidence decides nothing.
+    delta : ADWIN's confidence.
     histogram_events : events per popularity histogram; `histogram_buckets` hashed buckets each.
     histogram_distance : total variation distance of two successive histograms, beyond what sampling explains,
         that counts as evidence.
@@ -83,10 +81,9 @@ class DriftConfig:
 
 
 class _Watch:
-    """ADWIN that tells the mean before the cut and after it, and can start afresh."""
+    """ADWIN that tells the mean before the cut and after it."""
 
     def __init__(self, delta: float) -> None:
-        self._delta = delta
         self._adwin = ADWIN(delta=delta)
 
     def update(self, value: float) -> tuple[float, float, int] | None:
@@ -99,55 +96,9 @@ class _Watch:
         after = float(self._adwin.total)
         return (total - after) / (width - kept), after / kept, kept
 
-    def reset(self) -> None:
-        self._adwin = ADWIN(delta=self._delta)
-
-
-class Trigger:
-    """Watch the merged stream of all workers: raised only when the model loses ground *relative to the baseline*.
-
-    A model that gains makes the window shrink silently.
-
-    Parameters
-    ----------
-    delta : ADWIN's confidence: one false alarm in 4 million simulated stationary events.
-    holdoff : events after a trigger in which no second one is raised (the loop is already at work).
-
-    Examples
-    --------
-    >>> import random
-    >>> rng, trigger, alarms = random.Random(1), Trigger(), []
-    >>> for t in range(6_000):
-    ...     hit = rng.random() < (0.4 if t < 4_000 else 0.2)
-    ...     if alarm := trigger.update(hit, rng.random() < 0.2):
-    ...         alarms.append((t, alarm))
-    >>> [(4_000 < t < 4_600, a.name, a.before < a.after) for t, a in alarms]
-    [(True, 'relative_hit_rate', True)]
-    """
-
-    def __init__(self, delta: float = 0.005, holdoff: int = 500) -> None:
-        self.events = 0
-        self._holdoff = holdoff
-        self._holdoff_until = 0
-        self._watch = _Watch(delta)
-
-    def update(self, model_hit: bool, baseline_hit: bool) -> Alarm | None:
-        """Take whether an event's item was in the model's list, and in the shadow baseline's."""
-        self.events += 1
-        cut = self._watch.update(float(baseline_hit) - float(model_hit))
-        if cut is None:
-            return None
-        before, after, window = cut
-        if after <= before or self.events < self._holdoff_until:
-            return None
-        # A fresh window: otherwise the tail of the old world raises the same alarm again while it is being mended.
-        self._watch.reset()
-        self._holdoff_until = self.events + self._holdoff
-        return Alarm("relative_hit_rate", "trigger", "ADWIN", before, after, window)
-
 
 class DriftMonitor:
-    """Watch one worker's stream of outcomes for evidence: it tells people what changed and starts nothing."""
+    """Watch one worker's stream of outcomes for evidence."""
 
     def __init__(self, config: DriftConfig | None = None) -> None:
         config = config or DriftConfig()

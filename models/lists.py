@@ -28,6 +28,7 @@ class Learned:
     Attributes
     ----------
     rank : 1-based rank of the event's item in `items`, None where it is not there.
+    promise : sum of the softmax shares of `items`: with what probability one of the candidates chosen is there.
     shown_rank, had_shown : the same for the list that the user was last shown, if there was one.
     popularity_rank : in the top k by popularity.
     unadapted_rank : among the same candidates with user knowledge neutralised.
@@ -40,6 +41,7 @@ class Learned:
     """
 
     rank: int | None
+    promise: float
     items: list[str]
     shown_rank: int | None
     had_shown: bool

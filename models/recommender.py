@@ -229,7 +229,7 @@ class Recommender:
     ) -> Learned:
         knowledge, ranker = self.knowledge, self._ranker
         names = knowledge.items.names
-        made, log_loss, rank, unadapted_rank = None, None, None, None
+        made, log_loss, rank, unadapted_rank, promise = None, None, None, None, 0.0
         items: list[str] = []
         found, items_found = 0, np.zeros(0, np.int32)
         row = -1
@@ -241,13 +241,14 @@ class Recommender:
             x = inputs[:, :F]
             scores = corrected(plain, inputs, self.fast_weights.correction(state))
             best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
+            shares = softmax(scores)
+            promise = float(shares[best].sum())
             items = [names[at] for at in candidates.slots[best].tolist()]
             items_found = candidates.found[best] & (TAKEN - 1)
             row = position(slot, candidates.slots) if slot else -1
             if row >= 0:
                 found = int(candidates.found[row]) & (TAKEN - 1)
                 rank = _rank_of(row, best)
-                shares = softmax(scores)
                 log_loss = -math.log(max(float(shares[row]), 1e-12))
                 comparisons = self.shadows.compare(candidates.features, row, plain, self.base.version)
                 if self.config.track_unadapted:
@@ -260,6 +261,7 @@ class Recommender:
         leaders = knowledge.popularity.leaders[MID_LIST, :k].tolist()
         return Learned(
             rank=rank,
+            promise=promise,
             items=items,
             shown_rank=state.shown_rank(event.item_id),
             had_shown=bool(state.shown),

@@ -15,7 +15,7 @@ from schemas.record import RecordError
 from schemas.training import VERSION
 
 KIND_EVIDENCE = 2
-MODEL_HIT, BASELINE_HIT = 1, 2
+PROMISES = 64  # levels that are told apart
 _HEADER = Struct("<BBqHHHH")
 _COMPARED = np.dtype([("shadow", "<u4"), ("serving", "<u4"), ("gain", "<f4")])
 _CRC = Struct("<I")
@@ -30,8 +30,7 @@ class Evidence:
     timestamp_ms : of the last event.
     new_items, new_users : events on items that nobody, by users who never, had acted before.
     items : 32 bits of the hash of each event's item.
-    outcomes : of each event, `MODEL_HIT` where its item was in the model's list plus `BASELINE_HIT` where it was in the
-        shadow baseline's.
+    outcomes : of each event how much its list promised and what it held, as `outcome` packs them.
     shadow, serving, gain : per comparison the two versions, and by how many nats the shadow foretold an event better.
     """
 
@@ -43,6 +42,20 @@ class Evidence:
     shadow: NDArray[np.uint32]
     serving: NDArray[np.uint32]
     gain: NDArray[np.float32]
+
+
+def outcome(promise: float, model_hit: bool, baseline_hit: bool) -> int:
+    """One byte of an event: its promise, 0 to 1, and whether its item was in the model's list, and in the baseline's.
+
+    >>> unpack(outcome(0.7, True, False)), unpack(outcome(1.0, False, True))
+    ((0.6875, True, False), (0.984375, False, True))
+    """
+    return min(int(promise * PROMISES), PROMISES - 1) << 2 | model_hit << 1 | baseline_hit
+
+
+def unpack(byte: int) -> tuple[float, bool, bool]:
+    """What `outcome` packed; the promise to the next lower level."""
+    return (byte >> 2) / PROMISES, bool(byte & 2), bool(byte & 1)
 
 
 def encode_evidence(evidence: Evidence) -> bytes:
@@ -92,8 +105,6 @@ def decode_evidence(raw: bytes) -> Evidence:
     items = np.frombuffer(body, "<u4", events, _HEADER.size)
     outcomes = np.frombuffer(body, "u1", events, _HEADER.size + 4 * events)
     compared = np.frombuffer(body, _COMPARED, n, _HEADER.size + 5 * events)
-    if outcomes.max() > MODEL_HIT + BASELINE_HIT:
-        raise RecordError("invalid", "evidence: no such outcome")
     if not np.isfinite(compared["gain"]).all():
         raise RecordError("invalid", "evidence: not finite")
     return Evidence(

@@ -63,7 +63,7 @@ class DriftSignal(Record):
 
     name: Name = Field(description="The signal that changed, for example `relative_hit_rate`; also the record's key.")
     timestamp_ms: TimestampMs = Field(description="When it was raised.")
-    detector: Name = Field(description="For example `ADWIN`, or `operator` for a command.")
+    detector: Name = Field(description="For example `CUSUM`, or `operator` for a command.")
     worker: Name = Field(description="Who raised it: a worker, or the trainer for what the events of all workers show.")
     kind: Literal["trigger", "evidence", "command"] = Field(
         description="A trigger or a command starts a meta-update; evidence is for people."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from models.base import BaseParameters
-from models.drift import Trigger
 from models.lists import Learned
 from models.recommender import Recommender
+from models.trigger import Trigger
 from schemas.training import Moments, TrainingExample
 
 META_EVERY = 10_000
@@ -66,7 +66,7 @@ class InlineTrainer:
 
     def take(self, learned: Learned) -> None:
         """Take what an event told: watch for drift, and learn from its example where it left one."""
-        alarm = self._trigger.update(learned.rank is not None, learned.popularity_rank is not None)
+        alarm = self._trigger.update(learned.promise, learned.rank is not None, learned.popularity_rank is not None)
         drifted = self._meta and alarm is not None
         if learned.example is not None:
             self._learn(learned.example)

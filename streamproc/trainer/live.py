@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from models.causes import Floods, Traffic
-from models.drift import Alarm, Trigger
-from schemas.evidence import BASELINE_HIT, MODEL_HIT, Evidence
+from models.drift import Alarm
+from models.trigger import Trigger
+from schemas.evidence import Evidence, unpack
 from streamproc.settings import Settings
 from streamproc.trainer.proof import Gains, Probation, Proof, Verdict
 
@@ -89,8 +90,8 @@ class LiveEvidence:
         self._last_ms = evidence.timestamp_ms
         traffic = Traffic(tuple(evidence.items.tolist()), evidence.new_items, evidence.new_users)
         self._alarms += [(alarm, evidence.timestamp_ms) for alarm in self._floods.update(traffic)]
-        for outcome in evidence.outcomes.tolist():
-            if alarm := self._trigger.update(bool(outcome & MODEL_HIT), bool(outcome & BASELINE_HIT)):
+        for byte in evidence.outcomes.tolist():
+            if alarm := self._trigger.update(*unpack(byte)):
                 self._alarms.append((alarm, evidence.timestamp_ms))
         self._compare(evidence)
         return bool(self._alarms or self.verdict or self.lost or self.kept)

@@ -5,7 +5,7 @@ import numpy as np
 from models.interaction import Interaction, hash_id
 from models.recommender import Learned
 from models.shadow import Comparison
-from schemas.evidence import BASELINE_HIT, MODEL_HIT, Evidence
+from schemas.evidence import Evidence, outcome
 
 EVENTS = 20
 """Events of a record: what the trainer learns late, at most, from each worker."""
@@ -26,8 +26,8 @@ class EvidenceWindow:
     def add(self, event: Interaction, learned: Learned) -> Evidence | None:
         """Take an event; returns the evidence of the last `EVENTS` when they are together."""
         self._items.append(hash_id(event.item_id) & 0xFFFFFFFF)
-        hits = (learned.rank is not None) * MODEL_HIT + (learned.popularity_rank is not None) * BASELINE_HIT
-        self._outcomes.append(hits)
+        hits = learned.rank is not None, learned.popularity_rank is not None
+        self._outcomes.append(outcome(learned.promise, *hits))
         self._new_items += learned.new_item
         self._new_users += learned.user_events == 0
         self._compared += learned.comparisons

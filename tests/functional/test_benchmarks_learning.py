@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from benchmarks.learning import harm, outcomes, splices, swaps
 from benchmarks.learning.__main__ import main
-from benchmarks.learning.outcomes import World, triggers
-from models.drift import Alarm, Trigger
+from benchmarks.learning.outcomes import SHOPS, World, triggers
+from models.drift import Alarm
+from models.trigger import Trigger
 from streamproc.worker.evidence import EVENTS
 
 
@@ -22,11 +23,11 @@ def test_examples_hold() -> None:
 
 
 def test_a_large_loss_is_noticed_as_soon_with_four_workers_and_nothing_in_a_calm_world() -> None:
-    lost = World(loss=0.5, change_at=3_000)
+    lost = World(SHOPS["bare"], loss=0.5, change_at=3_000)
     (alone, *_), (shared, *_) = (list(triggers(lost, 9_000, seed=3, workers=workers)) for workers in (1, 4))
     assert 3_000 < alone < 4_000
     assert shared - 3_000 < 1.5 * (alone - 3_000)
-    assert not list(triggers(World(season=0.05), 9_000, seed=3))
+    assert not list(triggers(World(SHOPS["bare"], season=0.05), 9_000, seed=3))
 
 
 def test_alarms_missed_alarms_and_early_ones_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,22 +36,22 @@ def test_alarms_missed_alarms_and_early_ones_are_told_apart(monkeypatch: pytest.
 
         at: ClassVar = {100, 1_300}
 
-        def update(self, model_hit: bool, baseline_hit: bool) -> Alarm | None:
+        def update(self, promise: float, model_hit: bool, baseline_hit: bool) -> Alarm | None:
             self.events += 1
             return Alarm("scripted", "trigger", "none", 0.0, 0.0, 1) if self.events in self.at else None
 
     monkeypatch.setattr(outcomes, "Trigger", Scripted)
     monkeypatch.setattr(outcomes, "CALM_EVENTS", 1_000)
     monkeypatch.setattr(outcomes, "SEEDS", 3)
-    found = outcomes.sudden(0.1, workers=1)
+    found = outcomes.sudden(SHOPS["bare"], 0.1, workers=1)
     assert found == {"delay_median_events": 299, "missed": 0, "seeds": 3, "false_alarms_before": 3}
-    shared = outcomes.sudden(0.1, workers=4)
+    shared = outcomes.sudden(SHOPS["bare"], 0.1, workers=4)
     assert 299 <= shared["delay_median_events"] < 299 + 4 * EVENTS
     monkeypatch.setattr(Scripted, "at", {100})
-    missed = outcomes.sudden(0.1, workers=1)
+    missed = outcomes.sudden(SHOPS["bare"], 0.1, workers=1)
     assert missed == {"delay_median_events": None, "missed": 3, "seeds": 3, "false_alarms_before": 3}
     monkeypatch.setattr(Scripted, "at", {100, 1_300})
-    assert outcomes.seasonal(2_000)["seasonal_alarms_per_million"] == pytest.approx(1_000)
+    assert outcomes.seasonal(SHOPS["bare"], 2_000)["seasonal_alarms_per_million"] == pytest.approx(1_000)
 
 
 def test_a_splice_is_measured_on_every_file(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from models.base import initial_parameters
-from models.drift import Trigger
 from models.interaction import CatalogueItem, EventType, Interaction, hash_id
 from models.recommender import Recommender
+from models.trigger import Trigger
 from models.user_state import UserState
 from streamproc.simulator import DriftKind, World, WorldConfig
 
@@ -45,7 +45,7 @@ def test_a_sudden_change_is_noticed_and_nothing_before_it() -> None:
         learned = recommender.learn(state, interaction, 20)
         model, popularity = learned.rank is not None, learned.popularity_rank is not None
         hits.append((model, popularity, learned.unadapted_rank is not None))
-        if trigger.update(model, popularity):
+        if trigger.update(learned.promise, model, popularity):
             triggers.append(number)
     rates = np.array(hits, dtype=float)
     before, after = rates[DRIFT_AT - 2_000 : DRIFT_AT].mean(0), rates[DRIFT_AT : DRIFT_AT + 500].mean(0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.evidence import BASELINE_HIT, MODEL_HIT, Evidence, decode_evidence, encode_evidence, is_evidence
+from schemas.evidence import PROMISES, Evidence, decode_evidence, encode_evidence, is_evidence, outcome, unpack
 from schemas.record import RecordError
 
 SOME = Evidence(
@@ -18,7 +18,7 @@ SOME = Evidence(
     new_items=0,
     new_users=3,
     items=np.array([1, 2**32 - 1, 7], np.uint32),
-    outcomes=np.array([0, MODEL_HIT, MODEL_HIT + BASELINE_HIT], np.uint8),
+    outcomes=np.array([0, outcome(0.5, True, False), outcome(1.0, True, True)], np.uint8),
     shadow=np.array([5, 4], np.uint32),
     serving=np.array([4, 4], np.uint32),
     gain=np.array([0.5, -0.125], np.float32),
@@ -45,12 +45,20 @@ def test_any_damage_is_found(data: st.DataObject) -> None:
         decode_evidence(encode_evidence(SOME)[:at])
 
 
+@given(st.floats(0, 1), st.booleans(), st.booleans())
+def test_an_outcome_takes_one_byte(promise: float, model_hit: bool, baseline_hit: bool) -> None:
+    byte = outcome(promise, model_hit, baseline_hit)
+    assert 0 <= byte <= 255
+    back, *hits = unpack(byte)
+    assert hits == [model_hit, baseline_hit]
+    assert back <= promise <= back + 1 / PROMISES
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         replace(SOME, gain=np.array([np.nan, 0], np.float32)),
         replace(SOME, new_users=4),
-        replace(SOME, outcomes=SOME.outcomes + 1),
         replace(SOME, items=SOME.items[:0], outcomes=SOME.outcomes[:0], new_users=0),
     ],
 )

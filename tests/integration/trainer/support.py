@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.base import F, initial_parameters
 from models.learner import BaseLearner
-from schemas.evidence import MODEL_HIT, Evidence, encode_evidence
+from schemas.evidence import Evidence, encode_evidence, outcome
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from schemas.training import TrainingExample, decode_example, encode_example
@@ -78,10 +78,10 @@ def drift_signal(kind: Literal["trigger", "evidence"]) -> bytes:
 def traffic(events: int, hit_rate: float) -> list[bytes]:
     """Evidence of a worker whose lists hit at this rate."""
     rng = np.random.default_rng(0)
-    return [judged(2, 1, 0.0, count=0, outcomes=rng.random(20) < hit_rate) for _ in range(events // 20)]
+    return [judged(2, 1, 0.0, count=0, hits=rng.random(20) < hit_rate) for _ in range(events // 20)]
 
 
-def judged(shadow: int, serving: int, gain: float, count: int = 40, outcomes: NDArray[np.bool_] = NO_HITS) -> bytes:
+def judged(shadow: int, serving: int, gain: float, count: int = 40, hits: NDArray[np.bool_] = NO_HITS) -> bytes:
     """Evidence of a worker that compared two versions `count` times, and whether its lists hit."""
     many = np.full(count, 1, np.uint32)
     return encode_evidence(
@@ -90,7 +90,7 @@ def judged(shadow: int, serving: int, gain: float, count: int = 40, outcomes: ND
             new_items=0,
             new_users=0,
             items=np.arange(20, dtype=np.uint32),
-            outcomes=outcomes * np.uint8(MODEL_HIT),
+            outcomes=np.array([outcome(0.8, bool(hit), False) for hit in hits], np.uint8),
             shadow=many * shadow,
             serving=many * serving,
             gain=np.full(count, gain, np.float32),

@@ -10,20 +10,22 @@ from models.base import initial_parameters
 from models.interaction import EventType, Interaction
 from models.recommender import Recommender
 from models.user_state import UserState
-from schemas.evidence import BASELINE_HIT, MODEL_HIT
+from schemas.evidence import outcome
 from streamproc.worker.evidence import EVENTS, EvidenceWindow
 
 
 @pytest.mark.parametrize(
-    ("rank", "popularity_rank", "outcome"),
-    [(None, None, 0), (1, None, MODEL_HIT), (None, 20, BASELINE_HIT), (20, 1, MODEL_HIT + BASELINE_HIT)],
+    ("rank", "popularity_rank", "hits"),
+    [(None, None, (False, False)), (1, None, (True, False)), (None, 20, (False, True)), (20, 1, (True, True))],
 )
-def test_whose_list_foretold_an_event_is_told(rank: int | None, popularity_rank: int | None, outcome: int) -> None:
+def test_what_a_list_promised_and_whose_foretold_an_event_is_told(
+    rank: int | None, popularity_rank: int | None, hits: tuple[bool, bool]
+) -> None:
     event = Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000)
     stranger = Recommender(initial_parameters()).learn(UserState(), event)
     window = EvidenceWindow()
-    learned = replace(stranger, rank=rank, popularity_rank=popularity_rank)
+    learned = replace(stranger, rank=rank, promise=0.6, popularity_rank=popularity_rank)
     *before, last = (window.add(event, each) for each in [stranger] * (EVENTS - 1) + [learned])
     assert before == [None] * (EVENTS - 1)
     assert last is not None
-    assert last.outcomes.tolist() == [0] * (EVENTS - 1) + [outcome]
+    assert last.outcomes.tolist() == [0] * (EVENTS - 1) + [outcome(0.6, *hits)]

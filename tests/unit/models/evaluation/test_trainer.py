@@ -8,11 +8,12 @@ import pytest
 
 from models.base import initial_parameters
 from models.cadence import HASTE_GAP
-from models.drift import Alarm, Trigger
+from models.drift import Alarm
 from models.evaluation import trainer as module
 from models.evaluation.trainer import InlineTrainer
 from models.learner import BaseLearner, LearnerConfig
 from models.recommender import Recommender
+from models.trigger import Trigger
 from models.user_state import UserState
 from tests.unit.models.streams import stream
 
@@ -22,7 +23,7 @@ CALM, ROWS = 2_000, 3_500
 class Notices(Trigger):
     """Raised at one event."""
 
-    def update(self, model_hit: bool, baseline_hit: bool) -> Alarm | None:
+    def update(self, promise: float, model_hit: bool, baseline_hit: bool) -> Alarm | None:
         self.events += 1
         return Alarm("scripted", "trigger", "none", 0.0, 0.0, 1) if self.events == CALM + 1 else None
 

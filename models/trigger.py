@@ -1,0 +1,187 @@
+"""The drift trigger: CUSUMs of hits that were to be expected and did not come, over the stream of all workers.
+
+Each list comes with a *promise*, the sum of its softmax shares. How often promises of a size are kept is calibrated
+along the way, so that neither over-confidence, nor a better model, nor another mix of users looks like a change. What
+is missing is weighted by the information that it carries about a loss of a tenth of all hits: a strong promise that
+fails tells much, a weak one little. The weighted sum is a CUSUM of (nearly) log-likelihood ratios (Page, 1954).
+
+A model that is left behind also grows less sure, and keeps its smaller promises: a second CUSUM takes all promises for
+equal and sees such a loss. Either raises the alarm.
+
+Hits of a shadow baseline on the same events are a control variate: what moves both, a season, is taken out, as far as
+their sums over a thousand events have moved together before (the regression coefficient, shrunk towards one).
+"""
+
+from __future__ import annotations
+
+from models.drift import Alarm
+
+LOSS = 0.10  # share of the hits whose loss is tested for
+THRESHOLD = 10.0  # nats: about one false alarm in a million simulated events
+BINS = 16  # of the promise
+HALF_LIFE = 20_000.0  # events, of the calibration
+WARM_UP = 2_000  # events before the first alarm and after each, in which calibration begins
+BLOCK = 1_000  # events whose sums of model and baseline are compared
+BLOCK_HALF_LIFE = 40.0  # blocks
+PRIOR_BLOCKS = 5.0  # in which both moved alike, before any was seen
+PRIOR_EVENTS = 20.0  # of a bin, in which promises were kept as all others are
+LEAST = 0.01  # chance of a hit that can be lost
+CONTROLLED = 0.5  # share of the variance that the baseline may at most explain
+
+
+class _Rates:
+    """Decayed hit rates of the model and the baseline, and what was promised."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._events = self._promised = self._model = self._baseline = self._both = 0.0
+
+    def take(self, now: int, promise: float, model: bool, baseline: bool) -> None:
+        """Take an event."""
+        self._decay(now)
+        self._events += 1
+        self._promised += promise
+        self._model += model
+        self._baseline += baseline
+        self._both += model and baseline
+
+    def prior(self, now: int, promise: float) -> tuple[float, float, float]:
+        """Rates of hits of the model, of the baseline and of both, where promises are kept as on average."""
+        self._decay(now)
+        model = min(promise * (self._model + 0.5) / (self._promised + 1), 1.0)
+        both = model * (self._both + 0.25) / (self._model + 0.5)
+        return model, (self._baseline + 0.5) / (self._events + 1), both
+
+    def at(self, now: int, like: tuple[float, float, float], weight: float) -> tuple[float, float, float]:
+        """The same as they were here, after `weight` more events at the rates `like`."""
+        self._decay(now)
+        events = self._events + weight
+        sums = self._model, self._baseline, self._both
+        model, baseline, both = ((total + weight * rate) / events for total, rate in zip(sums, like, strict=True))
+        return model, baseline, both
+
+    def _decay(self, now: int) -> None:
+        keep = 0.5 ** ((now - self._at) / HALF_LIFE)
+        self._at = now
+        self._events *= keep
+        self._promised *= keep
+        self._model *= keep
+        self._baseline *= keep
+        self._both *= keep
+
+
+class _Control:
+    """How far the model's residuals have moved with the baseline's: 1 at first."""
+
+    def __init__(self) -> None:
+        self.coefficient = 1.0
+        self._events = 0
+        self._model = self._baseline = 0.0
+        self._product = self._square = 0.0
+
+    def take(self, model: float, baseline: float, variance: float) -> None:
+        """Take the residuals of an event; `variance` is that of the baseline's."""
+        self._model += model
+        self._baseline += baseline
+        self._events += 1
+        if self._events < BLOCK:
+            return
+        keep = 0.5 ** (1 / BLOCK_HALF_LIFE)
+        self._product = keep * self._product + self._model * self._baseline
+        self._square = keep * self._square + self._baseline**2
+        prior = PRIOR_BLOCKS * BLOCK * variance
+        self.coefficient = min(max((self._product + prior) / (self._square + prior), 0.0), 1.0)
+        self._events, self._model, self._baseline = 0, 0.0, 0.0
+
+
+class _Chart:
+    """A CUSUM of promises that were not kept."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._control = _Control()
+        self.restart(0)
+
+    def restart(self, now: int) -> None:
+        """Forget the calibration."""
+        self._all, self._bins = _Rates(), [_Rates() for _ in range(BINS)]
+        self._calm_until = now + WARM_UP
+        self._clear(now)
+
+    def _clear(self, now: int) -> None:
+        self._evidence, self._since, self._expected, self._got = 0.0, now, 0.0, 0
+
+    def update(self, now: int, promise: float, model_hit: bool, baseline_hit: bool) -> Alarm | None:
+        """Take an event, the `now`-th of the stream."""
+        rates = self._bins[min(int(promise * BINS), BINS - 1)]
+        self._weigh(now, rates, promise, model_hit, baseline_hit)
+        for each in (self._all, rates):
+            each.take(now, promise, model_hit, baseline_hit)
+        if now <= self._calm_until or self._evidence == 0.0:
+            self._clear(now)
+        if self._evidence <= THRESHOLD:
+            return None
+        window = now - self._since
+        return Alarm(self._name, "trigger", "CUSUM", self._expected / window, self._got / window, window)
+
+    def _weigh(self, now: int, rates: _Rates, promise: float, model_hit: bool, baseline_hit: bool) -> None:
+        """Add to the evidence what an event says for the loss, in nats."""
+        model, baseline, both = rates.at(now, self._all.prior(now, promise), PRIOR_EVENTS)
+        if model < LEAST:
+            return
+        beta = self._control.coefficient
+        ours, theirs = model_hit - model, baseline_hit - baseline
+        # Half-way between both hypotheses the normal log-likelihood ratio is next to Bernoulli's.
+        halfway = model * (1 - LOSS / 2)
+        own, other = halfway * (1 - halfway), baseline * (1 - baseline)
+        variance = own + beta * beta * other - 2 * beta * (both - model * baseline)
+        lost = LOSS * model
+        missing = beta * theirs - ours
+        self._evidence += lost / max(variance, (1 - CONTROLLED) * own) * (missing - lost / 2)
+        self._evidence = max(self._evidence, 0.0)
+        self._expected += model + beta * theirs
+        self._got += model_hit
+        self._control.take(ours, theirs, other)
+
+
+class Trigger:
+    """Watch the merged stream of all workers for hits that are lost.
+
+    Examples
+    --------
+    >>> import random
+    >>> rng, trigger, alarms = random.Random(1), Trigger(), []
+    >>> for t in range(8_000):
+    ...     promise = rng.betavariate(7, 2)
+    ...     hit = rng.random() < promise * (0.9 if t < 6_000 else 0.7)
+    ...     if alarm := trigger.update(promise, hit, rng.random() < 0.2):
+    ...         alarms.append((t, alarm))
+    >>> [(6_000 < t < 6_500, a.before > a.after) for t, a in alarms]
+    [(True, True)]
+    """
+
+    def __init__(self) -> None:
+        self.events = 0
+        self._promises, self._hits = _Chart("kept_promises"), _Chart("relative_hit_rate")
+
+    def update(self, promise: float, model_hit: bool, baseline_hit: bool) -> Alarm | None:
+        """Take an event.
+
+        Parameters
+        ----------
+        promise : with what probability its item should have been in the model's list, 0 to 1.
+        model_hit, baseline_hit : whether it was there, and in the shadow baseline's.
+
+        Returns
+        -------
+        An alarm when hits are lost: its `before` is the hit rate that promises, or the past, and the baseline led to
+        expect in the last `window` events, its `after` the one that was.
+        """
+        self.events += 1
+        broken = self._promises.update(self.events, promise, model_hit, baseline_hit)
+        fewer = self._hits.update(self.events, 1.0, model_hit, baseline_hit)
+        if alarm := broken or fewer:
+            # Calibration begins anew, too: it knows the old world.
+            self._promises.restart(self.events)
+            self._hits.restart(self.events)
+        return alarm
