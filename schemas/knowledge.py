@@ -53,7 +53,7 @@ class ModelUpdate(Record):
     )
     reason: Annotated[str, Field(max_length=1_024)] = Field(description="Why, for people.")
     created_ms: TimestampMs = Field(description="When it was made.")
-    kind: Literal["initial", "refresh", "meta", "rollback"] = Field(description="What made it.")
+    kind: Literal["initial", "pretrained", "refresh", "meta", "rollback"] = Field(description="What made it.")
     serving: bool = Field(description="Whether workers serve it from now on.")
     probation: bool = Field(
         default=False, description="Whether its parent runs in its shadow, to take over again if it did better."

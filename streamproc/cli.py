@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "worker": ("streamproc.cli_serve", "worker", "Learn from events and write recommendations."),
     "trainer": ("streamproc.cli_serve", "trainer", "Train the shared base model and publish its versions."),
     "replay": ("streamproc.cli_replay", "replay", "Send a file's events to the topics."),
+    "pretrain": ("streamproc.cli_pretrain", "pretrain", "Learn a first base model from history."),
     "evaluate": ("streamproc.cli_evaluate", "evaluate", "Measure recommendations on files, without Kafka."),
     "recommend": ("streamproc.cli_recommend", "recommend", "Ask the running workers for one user's list."),
     "topics": ("streamproc.cli_topics", "topics", "Create or check the topics."),

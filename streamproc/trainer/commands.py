@@ -1,25 +1,28 @@
-"""What an operator may do to the versions: look at them, go back to one, ask for a meta-update."""
+"""What an operator may do to the versions: look at them, put one into service, ask for a meta-update."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 
-from schemas.knowledge import ModelUpdate
+from schemas.knowledge import ModelUpdate, PrivacySpent
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from streamproc import artefacts
 from streamproc.connection import aiokafka_options
 from streamproc.engine.broadcast import Broadcast
 from streamproc.errors import StreamprocError
+from streamproc.pretraining import Pretrained
 from streamproc.settings import Settings
+from streamproc.trainer.ledger import Ledger
 from streamproc.trainer.publisher import built_in
-from streamproc.versions import VersionLog
+from streamproc.versions import POINTER_KEY, VersionLog, record_key
 
 
 class VersionError(StreamprocError):
-    """A version that cannot be gone back to."""
+    """A version that cannot be put into service."""
 
     exit_code = 2
 
@@ -31,6 +34,69 @@ async def read_versions(settings: Settings) -> VersionLog:
         for record in await updates.catch_up():
             versions.apply(record.key, record.value)
     return versions
+
+
+async def first_version(settings: Settings) -> int:
+    """Return the number of a version that replaces the built-in one.
+
+    Raises
+    ------
+    VersionError
+        Another one serves.
+    """
+    return _replacing_built_in(await read_versions(settings))
+
+
+async def put_into_service(settings: Settings, pretrained: Pretrained) -> ModelUpdate:
+    """Put a pretrained version into service in place of the built-in one, on probation.
+
+    Raises
+    ------
+    VersionError
+        Another version has come into service since.
+    ArtefactError
+        The artefact cannot be written; nothing was changed.
+    """
+    versions = await read_versions(settings)
+    if _replacing_built_in(versions) != pretrained.parameters.version:
+        raise VersionError("versions were published while the history was learned: start again")
+    uri, digest = artefacts.save(pretrained.parameters, settings.artefacts)
+    now = time.time_ns() // 1_000_000
+    update = ModelUpdate(
+        version=pretrained.parameters.version,
+        parent=0,
+        uri=uri,
+        sha256=digest,
+        verdict="promoted",
+        reason=f"pretrained on history, {pretrained.verdict.reason}",
+        created_ms=now,
+        kind="pretrained",
+        serving=True,
+        probation=True,
+        metrics=pretrained.verdict.metrics,
+        privacy=_spent(settings, versions, pretrained),
+    )
+    written = [(record_key(0), built_in(settings, now)), (record_key(update.version), update), (POINTER_KEY, update)]
+    await _write(settings, written)
+    return update
+
+
+def _spent(settings: Settings, versions: VersionLog, pretrained: Pretrained) -> PrivacySpent | None:
+    if not settings.privacy_noise_multiplier:
+        return None
+    ledger = Ledger(settings, versions.privacy_spent())
+    for spent in pretrained.spent:
+        ledger.add(spent)
+    return ledger.spent
+
+
+def _replacing_built_in(versions: VersionLog) -> int:
+    if versions.serving_version:
+        raise VersionError(
+            f"version {versions.serving_version} serves already: pretraining is for a new deployment; "
+            "to start anew, go back to the built-in model first: streamproc models rollback 0"
+        )
+    return versions.next_version
 
 
 async def roll_back(settings: Settings, version: int | None = None) -> ModelUpdate:
@@ -64,10 +130,14 @@ async def roll_back(settings: Settings, version: int | None = None) -> ModelUpda
     artefacts.load(restored.uri, restored.sha256)
     reason = f"rolled back by command, version {serving} served before"
     written = versions.rolled_back(restored, reason, now)
-    async with AIOKafkaProducer(**aiokafka_options(settings), enable_idempotence=True) as producer:
-        for key, update in written:
-            await producer.send_and_wait(settings.topic("model-updates"), encode(update), key=key)
+    await _write(settings, written)
     return written[-1][1]
+
+
+async def _write(settings: Settings, records: Sequence[tuple[bytes, ModelUpdate]]) -> None:
+    async with AIOKafkaProducer(**aiokafka_options(settings), enable_idempotence=True) as producer:
+        for key, update in records:
+            await producer.send_and_wait(settings.topic("model-updates"), encode(update), key=key)
 
 
 def _record_of(versions: VersionLog, version: int, settings: Settings, now: int) -> ModelUpdate:

@@ -177,7 +177,7 @@ async def published(settings: Settings) -> VersionLog:
 def invoke(settings: Settings, *arguments: str) -> Result:
     changed = settings.model_dump(exclude_defaults=True, exclude={"worker_id"}, mode="json")
     flags = [part for name, value in changed.items() for part in ("--set", f"{name}={value}")]
-    return CliRunner().invoke(main, ["models", *arguments, *flags])
+    return CliRunner().invoke(main, [*arguments, *flags])
 
 
 async def until_metric(trainer: Trainer, line: str) -> None:

@@ -136,7 +136,7 @@ async def test_what_meta_updates_spend_of_privacy_is_told_and_goes_on_after_a_re
         told.append(_epsilon(log))
     assert 0 < told[1] < told[2]
     assert len(log.records) <= 3
-    listed = await asyncio.to_thread(invoke, settings, "list")
+    listed = await asyncio.to_thread(invoke, settings, "models", "list")
     assert f"  {told[2]:.2f}  " in listed.output.splitlines()[-1]
 
 
@@ -161,7 +161,7 @@ async def test_rollback_by_command_is_followed_by_the_trainer(settings: Settings
     values = examples(600)
     async with running(settings) as trainer, a_worker(settings):
         await teach(settings, values[:390], 3)
-        result = await asyncio.to_thread(invoke, settings, "rollback", "1")
+        result = await asyncio.to_thread(invoke, settings, "models", "rollback", "1")
         assert (result.exit_code, result.output) == (
             0,
             "version 1 serves: rolled back by command, version 3 served before\n",
@@ -171,23 +171,23 @@ async def test_rollback_by_command_is_followed_by_the_trainer(settings: Settings
         versions = await until(settings, lambda log: log.serving_version >= 4)
     assert versions.records[3].verdict == "rolled_back"
     assert versions.records[4].parent == 1
-    listed = await asyncio.to_thread(invoke, settings, "list")
+    listed = await asyncio.to_thread(invoke, settings, "models", "list")
     lines = [line.split() for line in listed.output.splitlines()]
     assert [line[0] for line in lines] == ["version", *(str(v) for v in range(len(lines) - 1))]
     assert lines[4][2:4] == ["refresh", "rolled_back"]
 
 
 async def test_rollback_says_what_is_wrong_in_one_line(settings: Settings) -> None:
-    nothing = await asyncio.to_thread(invoke, settings, "rollback")
+    nothing = await asyncio.to_thread(invoke, settings, "models", "rollback")
     assert nothing.exit_code == 2
     assert nothing.output == "Error: there is nothing to go back to from version 0: it is the built-in one\n"
     async with running(settings), a_worker(settings):
         await send(settings, "training-examples", examples(120))
         await until(settings, lambda log: log.serving_version == 1)
-    unknown = await asyncio.to_thread(invoke, settings, "rollback", "77")
+    unknown = await asyncio.to_thread(invoke, settings, "models", "rollback", "77")
     assert (unknown.exit_code, unknown.output.count("\n")) == (2, 1)
     assert "version 77 is not kept" in unknown.output
-    back = await asyncio.to_thread(invoke, settings, "rollback", "0")
+    back = await asyncio.to_thread(invoke, settings, "models", "rollback", "0")
     assert back.output.startswith("version 0 serves")
     assert (await published(settings)).serving_version == 0
 
@@ -204,7 +204,7 @@ async def test_a_damaged_artefact_in_service_is_named_and_a_rollback_mends_it(se
     artefacts.pipe_file(damaged, artefacts.cat_file(damaged)[:-5])
     with pytest.raises(StreamprocError, match=r"damaged.*`streamproc models rollback`"):
         await Trainer(settings).run()
-    assert (await asyncio.to_thread(invoke, settings, "rollback")).exit_code == 0
+    assert (await asyncio.to_thread(invoke, settings, "models", "rollback")).exit_code == 0
     async with running(settings) as trainer, a_worker(settings):
         await until_metric(trainer, f"streamproc_published_version {serving - 1}.0")
 
