@@ -6,7 +6,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -15,9 +14,7 @@ import pytest
 
 from schemas.outputs import DriftSignal
 from schemas.record import decode
-from streamproc import topics
 from streamproc.artefacts import load
-from streamproc.brokers.embedded import EmbeddedBroker
 from streamproc.engine.broadcast import Broadcast
 from streamproc.errors import StreamprocError
 from streamproc.settings import Settings
@@ -39,23 +36,6 @@ from tests.integration.trainer.support import (
 )
 
 pytestmark = pytest.mark.embedded
-
-
-@pytest.fixture
-def settings(
-    embedded_broker: EmbeddedBroker, unique_topics: Callable[[Settings], Settings], tmp_path: Path
-) -> Settings:
-    made = unique_topics(
-        Settings(
-            bootstrap_servers=embedded_broker.bootstrap_servers,
-            processing_guarantee="at_least_once",
-            data_dir=tmp_path,
-            trainer_http_port=0,
-            meta_cooldown_seconds=0,
-        )
-    )
-    topics.create(made)
-    return made
 
 
 async def test_publishes_on_cadence_and_a_restart_learns_every_example_once(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -15,9 +14,7 @@ from models.base import BaseParameters, initial_parameters
 from models.evaluation import evaluate
 from models.ranking_metrics import scores_of
 from models.recommender import Recommender
-from streamproc import topics
 from streamproc.artefacts import load
-from streamproc.brokers.embedded import EmbeddedBroker
 from streamproc.evaluating import interaction
 from streamproc.files import read_events
 from streamproc.settings import Settings
@@ -28,22 +25,6 @@ from tests.integration.trainer.support import invoke, published, running, until_
 pytestmark = pytest.mark.embedded
 
 HISTORY = 6_000
-
-
-@pytest.fixture
-def settings(
-    embedded_broker: EmbeddedBroker, unique_topics: Callable[[Settings], Settings], tmp_path: Path
-) -> Settings:
-    made = unique_topics(
-        Settings(
-            bootstrap_servers=embedded_broker.bootstrap_servers,
-            processing_guarantee="at_least_once",
-            data_dir=tmp_path / "data",
-            trainer_http_port=0,
-        )
-    )
-    topics.create(made)
-    return made
 
 
 def shop(path: Path, events: int, seed: int) -> Path:
