@@ -55,7 +55,7 @@ def reasons(base: BaseParameters, x: Floats, fast: Floats | None = None) -> list
     named, shares = np.empty((len(x), NAMED), np.int64), np.empty((len(x), NAMED), np.float32)
     _choose(contributions, _TELLING, named, shares)
     return [
-        tuple((_NAMES[f], share) for f, share in zip(features, row, strict=True) if f >= 0)
+        tuple([(_NAMES[f], share) for f, share in zip(features, row, strict=True) if f >= 0])
         for features, row in zip(named.tolist(), shares.tolist(), strict=True)
     ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.retrieval.workspace import CONTENT, touch
+from models.knowledge.content import DIMENSIONS
+from models.retrieval.best import enter, order_of
 
 FEW = 5
 """Events up to which an item needs its content to be found; after that the rules know it."""
@@ -27,19 +28,27 @@ def describe(own, vector, profile):
 
 
 @kernel
-def score_fresh(profile, fresh, met, generation, events, available, vector, place, slots, value, found, size):
-    """Add the likeness of the items met last that few have touched, where it is positive."""
+def propose_alike(profile, fresh, met, generation, events, available, vector, place, slots, out):
+    """Fill `out` with the most alike, best first, of the items met last that few have touched; returns their number.
+
+    Of equally alike ones those come first that other sources have touched, in the order of the workspace.
+    """
     if not profile.any():
-        return
+        return 0
+    keys = np.empty(len(out), np.uint64)
+    n = 0
     for i in range(min(met, len(fresh))):
         reference = fresh[i]
         slot = reference & 0xFFFFFF
         if generation[slot] != reference >> 24 or events[slot] > FEW or not available[slot]:
             continue
         similar = np.float32(0)
-        for d in range(len(profile)):
+        for d in range(DIMENSIONS):
             similar += profile[d] * vector[slot, d]
         if similar > 0.1:
-            row = touch(slot, place, slots, value, found, size)
-            if row >= 0:
-                value[row, CONTENT] = similar
+            row = place[slot] - 1
+            n = enter(similar, row if row >= 0 else len(slots) + i, keys, n)
+    for i in range(n):
+        order = order_of(keys[i])
+        out[i] = slots[order] if order < len(slots) else fresh[order - len(slots)] & 0xFFFFFF
+    return n

@@ -10,13 +10,13 @@ from models.knowledge.arrays import find
 from models.knowledge.items import SLOT_BITS
 from models.knowledge.popularity import SLOW_LIST
 from models.retrieval import workspace as ws
-from models.retrieval.content import describe, score_fresh
+from models.retrieval.content import describe, propose_alike
 from models.retrieval.neighbours import score_neighbours
-from models.retrieval.newcomers import score_newcomers
+from models.retrieval.newcomers import propose_newcomers
 from models.retrieval.own import locate, score_own
 from models.retrieval.rows import item_features, moment_features, user_features
 from models.retrieval.rules import score_rules, score_second
-from models.retrieval.select import CANDIDATES, COLUMNS, QUOTAS, choose, propose
+from models.retrieval.select import CANDIDATES, COLUMNS, CONTENT, NEWCOMERS, QUOTAS, choose, propose
 from models.retrieval.tastes import weigh
 from models.retrieval.workspace import reset, touch
 
@@ -102,14 +102,18 @@ def answer(
         follower, follower_weight, follower_total, taste_place, taste_category, shares,
     )  # fmt: skip
     describe(latest, vector, profile)
-    score_fresh(profile, fresh, met, generation, events, available, vector, place, slots, value, found, size)
-    if newcomers:
-        score_newcomers(
-            n_kinds, taste_category, shares, taste_place, hot, newest, announced, stock, adopted, stamp, readiness,
-            usual, event, category_score, max(total[SLOW_LIST], 1e-9), fresh, met, generation, last_event, events,
-            available, category, price, np.float64(usual_price), place, slots, value, found, size,
-        )  # fmt: skip
     if chooses:
+        lengths[CONTENT] = propose_alike(
+            profile, fresh, met, generation, events, available, vector, place, slots,
+            lists[CONTENT, : QUOTAS[1, CONTENT]],
+        )  # fmt: skip
+        lengths[NEWCOMERS] = 0
+        if newcomers:
+            lengths[NEWCOMERS] = propose_newcomers(
+                n_kinds, taste_category, shares, taste_place, hot, newest, announced, stock, adopted, stamp, readiness,
+                usual, event, category_score, max(total[SLOW_LIST], 1e-9), fresh, met, generation, last_event, events,
+                available, category, price, np.float64(usual_price), lists[NEWCOMERS, : QUOTAS[1, NEWCOMERS]],
+            )  # fmt: skip
         propose(
             QUOTAS[1], latest, category, leaders, category_leaders, follower, follower_weight, recent, event,
             lists, lengths,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel, log
+from models.knowledge.content import DIMENSIONS
 from models.knowledge.newcomers import HALF_LIFE, age_class, prospect
 from models.retrieval import workspace as ws
 from models.retrieval.tastes import FADING, LIKES, NEXT, OTHERS, SESSION, TASTE
@@ -73,6 +74,15 @@ def lift(probability, share, column):
         p = probability[i]
         most = log(max(p, np.float32(1e-30)) / (share[i] + np.float32(1e-4)))
         column[i] = min(max(most, np.float32(-2)), np.float32(6)) if p > 0 else np.float32(0)
+
+
+@kernel
+def bits_set(bits):
+    """How many of 30 bits are set, without a branch: a loop over them is guessed wrong once for each candidate."""
+    bits -= bits >> 1 & 0x15555555
+    bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
+    bits = bits + (bits >> 4) & 0x0F0F0F0F
+    return bits * 0x01010101 >> 24 & 0xFF
 
 
 @kernel
@@ -241,15 +251,10 @@ def user_features(
                 out[49, i] = abs(price[slot] - usual_price)
         similar = np.float32(0)
         if described:
-            for d in range(len(profile)):
+            for d in range(DIMENSIONS):
                 similar += profile[d] * vector[slot, d]
         out[51, i] = similar
-        bits = found[rows[i]] & ((1 << 30) - 1)
-        number = 0
-        while bits:
-            number += 1
-            bits &= bits - 1
-        out[60, i] = number
+        out[60, i] = bits_set(found[rows[i]] & ((1 << 30) - 1))
     log_shifted(out[61], 0.0)
     log_shifted(out[62], _FLOOR)
 

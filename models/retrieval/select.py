@@ -7,6 +7,7 @@ import numpy as np
 from models.jit import kernel
 from models.knowledge.popularity import FAST_LIST, MID_LIST, SLOW_LIST, START_LIST
 from models.retrieval import workspace as ws
+from models.retrieval.best import enter, order_of
 from models.retrieval.workspace import touch
 
 CANDIDATES = 256
@@ -22,8 +23,8 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
     ("recent", 8, 24, -1),
     ("category_user", 24, 60, -1),
     ("category_next", 10, 20, -1),
-    ("newcomers", 16, 64, ws.NEWCOMER),
-    ("content", 8, 30, ws.CONTENT),
+    ("newcomers", 16, 64, -1),
+    ("content", 8, 30, -1),
     ("second_order", 12, 12, ws.SECOND),
     ("own_next", 12, 12, ws.OWN_NEXT),
     ("next_last", 20, 40, ws.NEXT_LAST),
@@ -38,7 +39,7 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
 
 QUOTAS = np.array([[first for _, first, _, _ in SOURCES], [second for _, _, second, _ in SOURCES]])
 COLUMNS = np.array([column for *_, column in SOURCES])
-OWN, POP_FAST, POP_MID, POP_SLOW, POP_START, RECENT, CATEGORY_USER, CATEGORY_NEXT = range(8)
+OWN, POP_FAST, POP_MID, POP_SLOW, POP_START, RECENT, CATEGORY_USER, CATEGORY_NEXT, NEWCOMERS, CONTENT = range(10)
 TAKEN = 1 << 30
 
 
@@ -46,7 +47,7 @@ TAKEN = 1 << 30
 def propose(
     quotas, own, category, leaders, category_leaders, follower, follower_weight, recent, event, lists, lengths,
 ):  # fmt: skip
-    """Enter what the sources without a column propose: the user's items, the leaders and the latest."""
+    """Enter what needs no search: the user's items, the leaders and the latest."""
     lengths[OWN] = min(len(own), quotas[OWN])
     lists[OWN, : lengths[OWN]] = own[: lengths[OWN]]
     for source, which in ((POP_FAST, FAST_LIST), (POP_MID, MID_LIST), (POP_SLOW, SLOW_LIST), (POP_START, START_LIST)):
@@ -77,24 +78,14 @@ def propose(
 @kernel
 def best(column, deepest, slots, value, size, out):
     """Slots with the highest positive values of a column, best first, into `out`; returns their number."""
-    keys = np.empty(deepest, np.float32)
+    keys = np.empty(deepest, np.uint64)
     n = 0
-    least = np.float32(0)
     for row in range(size[0]):
         score = value[row, column]
-        if score <= least:
-            continue
-        at = n if n < deepest else deepest - 1
-        while at > 0 and keys[at - 1] < score:
-            keys[at] = keys[at - 1]
-            out[at] = out[at - 1]
-            at -= 1
-        keys[at] = score
-        out[at] = slots[row]
-        if n < deepest:
-            n += 1
-        if n == deepest:
-            least = keys[deepest - 1]
+        if score > 0:
+            n = enter(score, row, keys, n)
+    for i in range(n):
+        out[i] = slots[order_of(keys[i])]
     return n
 
 
@@ -116,7 +107,7 @@ def choose(columns, quotas, leaders, allowed, lists, lengths, place, slots, valu
         for source in range(sources):
             if turn == 0 and columns[source] >= 0:
                 lengths[source] = best(columns[source], quotas[1, source], slots, value, size, lists[source])
-            for i in range(min(lengths[source], quotas[turn, source])):
+            for i in range(quotas[0, source] if turn else 0, min(lengths[source], quotas[turn, source])):
                 slot = lists[source, i]
                 if slot == 0 or not allowed[slot]:
                     continue
