@@ -6,7 +6,8 @@ is missing is weighted by the information that it carries about a loss of a tent
 fails tells much, a weak one little. The weighted sum is a CUSUM of (nearly) log-likelihood ratios (Page, 1954).
 
 A model that is left behind also grows less sure, and keeps its smaller promises: a second CUSUM takes all promises for
-equal and sees such a loss. Either raises the alarm.
+equal and sees such a loss. A third one tests for a loss of three hundredths, against what promises were worth some
+thousand events ago: the calibration of the others follows a loss that comes gradually. Each raises the alarm.
 
 Hits of a shadow baseline on the same events are a control variate: what moves both, a season, is taken out, as far as
 their sums over a thousand events have moved together before (the regression coefficient, shrunk towards one).
@@ -14,9 +15,13 @@ their sums over a thousand events have moved together before (the regression coe
 
 from __future__ import annotations
 
+from collections import deque
+
 from models.drift import Alarm
 
 LOSS = 0.10  # share of the hits whose loss is tested for
+SLOW_LOSS = 0.03  # the same, of a loss that comes gradually ...
+SLOW_LAG = 7_000  # ... by a calibration that is so many events old
 THRESHOLD = 10.0  # nats: about one false alarm in a million simulated events
 BINS = 16  # of the promise
 HALF_LIFE = 20_000.0  # events, of the calibration
@@ -95,17 +100,26 @@ class _Control:
 
 
 class _Chart:
-    """A CUSUM of promises that were not kept."""
+    """A CUSUM of promises that were not kept.
 
-    def __init__(self, name: str) -> None:
+    Parameters
+    ----------
+    loss : share of the hits whose loss is tested for.
+    lag : events after which an event counts for the calibration.
+    """
+
+    def __init__(self, name: str, loss: float = LOSS, lag: int = 0) -> None:
         self._name = name
+        self._loss = loss
+        self._lag = lag
         self._control = _Control()
         self.restart(0)
 
     def restart(self, now: int) -> None:
         """Forget the calibration."""
         self._all, self._bins = _Rates(), [_Rates() for _ in range(BINS)]
-        self._calm_until = now + WARM_UP
+        self._waiting: deque[tuple[_Rates, float, bool, bool]] = deque()
+        self._begins = now + self._lag
         self._clear(now)
 
     def _clear(self, now: int) -> None:
@@ -115,9 +129,12 @@ class _Chart:
         """Take an event, the `now`-th of the stream."""
         rates = self._bins[min(int(promise * BINS), BINS - 1)]
         self._weigh(now, rates, promise, model_hit, baseline_hit)
-        for each in (self._all, rates):
-            each.take(now, promise, model_hit, baseline_hit)
-        if now <= self._calm_until or self._evidence == 0.0:
+        self._waiting.append((rates, promise, model_hit, baseline_hit))
+        if len(self._waiting) > self._lag:
+            rates, promise, model_hit, baseline_hit = self._waiting.popleft()
+            for each in (self._all, rates):
+                each.take(now, promise, model_hit, baseline_hit)
+        if now <= self._begins + WARM_UP or self._evidence == 0.0:
             self._clear(now)
         if self._evidence <= THRESHOLD:
             return None
@@ -132,16 +149,17 @@ class _Chart:
         beta = self._control.coefficient
         ours, theirs = model_hit - model, baseline_hit - baseline
         # Half-way between both hypotheses the normal log-likelihood ratio is next to Bernoulli's.
-        halfway = model * (1 - LOSS / 2)
+        halfway = model * (1 - self._loss / 2)
         own, other = halfway * (1 - halfway), baseline * (1 - baseline)
         variance = own + beta * beta * other - 2 * beta * (both - model * baseline)
-        lost = LOSS * model
+        lost = self._loss * model
         missing = beta * theirs - ours
         self._evidence += lost / max(variance, (1 - CONTROLLED) * own) * (missing - lost / 2)
         self._evidence = max(self._evidence, 0.0)
         self._expected += model + beta * theirs
         self._got += model_hit
-        self._control.take(ours, theirs, other)
+        if now > self._begins:
+            self._control.take(ours, theirs, other)
 
 
 class Trigger:
@@ -163,6 +181,7 @@ class Trigger:
     def __init__(self) -> None:
         self.events = 0
         self._promises, self._hits = _Chart("kept_promises"), _Chart("relative_hit_rate")
+        self._slow = _Chart("kept_promises_slowly", SLOW_LOSS, SLOW_LAG)
 
     def update(self, promise: float, model_hit: bool, baseline_hit: bool) -> Alarm | None:
         """Take an event.
@@ -180,8 +199,9 @@ class Trigger:
         self.events += 1
         broken = self._promises.update(self.events, promise, model_hit, baseline_hit)
         fewer = self._hits.update(self.events, 1.0, model_hit, baseline_hit)
-        if alarm := broken or fewer:
+        slowly = self._slow.update(self.events, promise, model_hit, baseline_hit)
+        if alarm := broken or fewer or slowly:
             # Calibration begins anew, too: it knows the old world.
-            self._promises.restart(self.events)
-            self._hits.restart(self.events)
+            for chart in (self._promises, self._hits, self._slow):
+                chart.restart(self.events)
         return alarm

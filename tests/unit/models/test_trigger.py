@@ -66,6 +66,16 @@ def test_a_tenth_of_the_hits_is_noticed_within_600_events_where_promises_are_str
     assert median(delays) <= 600
 
 
+def test_a_tenth_that_goes_over_20_000_events_is_mostly_noticed_before_half_of_it_has_gone() -> None:
+    def goes(t: np.ndarray) -> np.ndarray:
+        return 0.95 * (1 - 0.1 * np.clip((t - 20_000) / 20_000, 0, 1))
+
+    raised = [watch(29_200, seed, kept=goes) for seed in range(8)]
+    assert not [at for alarms in raised for at, _ in alarms if at < 20_000]
+    assert sum(map(bool, raised)) >= 6
+    assert {alarm.name for alarms in raised for _, alarm in alarms} >= {"kept_promises_slowly"}
+
+
 def test_the_alarm_tells_what_was_expected_and_what_was_got() -> None:
     ((_, alarm),) = watch(13_000, kept=falls(12_000, 0.6))
     expected = 7 / 9 * 0.95
