@@ -22,7 +22,7 @@ _SOURCE_COLUMNS = {
     "hits": "of the hits",
     "shown": "of the items shown",
 }
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",  # text stays text: smaller, and readers can search it
     "svg.hashsalt": "streamproc",  # ids, and so pages, are the same for the same figures
     "axes.spines.top": False,
@@ -38,7 +38,7 @@ def parts(result: Figures) -> dict[str, Figures]:
 
 def curves(result: Figures, metric: str) -> str:
     """A metric over the rows, of everybody."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.set_prop_cycle(color=colormaps["tab20"](range(20)))
@@ -57,14 +57,14 @@ def curves(result: Figures, metric: str) -> str:
         axes.set_ylabel(f"{metric.upper()}@{result['k']}")
         axes.set_ylim(bottom=0)
         figure.legend(loc="outside right upper", frameon=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def bars(result: Figures, split: str, names: list[str], metric: str = "mrr") -> str:
     """A metric in the parts of a split, of those named."""
     shown = {name: figures for name, figures in parts(result).items() if name in names}
     kinds = [kind for kind, scores in result["splits"][split].items() if scores["rows"]]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9, 3), layout="constrained")
         axes = figure.subplots()
         width = 0.8 / len(shown)
@@ -82,7 +82,7 @@ def bars(result: Figures, split: str, names: list[str], metric: str = "mrr") -> 
         )
         axes.set_ylabel(f"{metric.upper()}@{result['k']}")
         figure.legend(loc="outside right upper", frameon=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def gains(result: Figures, metric: str = "mrr") -> str:
@@ -92,7 +92,7 @@ def gains(result: Figures, metric: str = "mrr") -> str:
         for name, figures in parts(result).items()
         if "we_gain" in figures and figures["we_gain"][metric]["all"]["change_percent_interval"]
     ][::-1]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9, 0.8 + 0.26 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for place, (_, gain) in enumerate(rows):
@@ -103,13 +103,13 @@ def gains(result: Figures, metric: str = "mrr") -> str:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_yticks(range(len(rows)), [name for name, _ in rows])
         axes.set_xlabel(f"{metric.upper()}@{result['k']} of streamproc over it, %")
-        return _svg(figure)
+        return svg(figure)
 
 
 def sources(result: Figures) -> str:
     """What each retriever contributes."""
     names = list(result["retrievers"])[::-1]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9, 0.6 + 0.2 * len(names)), layout="constrained")
         for axes, (column, title) in zip(
             figure.subplots(1, 4, sharey=True),
@@ -118,10 +118,11 @@ def sources(result: Figures) -> str:
         ):
             axes.barh(names, [100 * (result["retrievers"][name][column] or 0) for name in names], color=_OURS)
             axes.set_xlabel(f"{title}, %")
-        return _svg(figure)
+        return svg(figure)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """A figure as an SVG element."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]

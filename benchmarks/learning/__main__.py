@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
-PARTS = ("drift", "splice", "swaps", "harm", "rollback")
+PARTS = ("drift", "recovery", "splice", "swaps", "harm", "rollback")
 CONTRACT = (
     "seasonal_alarms_per_million",
     "sudden_delay_median_events",
     "sudden_missed",
+    "recovery_events",
+    "recovery_events_of_the_base",
     "splice_mrr_change_vs_online",
     "calm_mrr_change_vs_online",
     "swap_hit_rate_loss",
@@ -30,14 +32,15 @@ CONTRACT = (
 def main(files: tuple[Path, ...], quick: bool, parts: tuple[str, ...], json_file: Path | None) -> None:
     """Measure the learning loop; FILES are event files, for what is measured on real streams.
 
-    `drift` counts false alarms and delays, `splice` changes the world of each file at half of its rows, `swaps`
-    exchanges versions under way, `harm` forces a bad one through, `rollback` has three workers on a real Kafka (Java,
-    Maven) go back to an old one. Everything is seeded.
+    `drift` counts false alarms and delays, `recovery` follows a simulated shop after its world has changed, `splice`
+    changes the world of each file at half of its rows, `swaps` exchanges versions under way, `harm` forces a bad one
+    through, `rollback` has three workers on a real Kafka (Java, Maven) go back to an old one. Everything is seeded.
     """
-    from benchmarks.learning import harm, outcomes, rollback, splices, swaps  # noqa: PLC0415  # torch is slow to load; --help need not
+    from benchmarks.learning import harm, outcomes, recovery, rollback, splices, swaps  # noqa: PLC0415  # torch is slow to load; --help need not
 
     measures = {
         "drift": lambda: outcomes.measure(quick),
+        "recovery": lambda: recovery.measure(quick),
         "splice": lambda: splices.measure(files, quick),
         "swaps": lambda: swaps.measure(quick),
         "harm": harm.measure,

@@ -14,12 +14,13 @@ from models.evaluation.bootstrap import BlockBootstrap, interval
 from models.evaluation.trainer import InlineTrainer
 from models.interaction import Interaction
 from models.learner import BaseLearner, LearnerConfig
-from models.recommender import Learned, Recommender
+from models.recommender import Learned, Recommender, RecommenderConfig
 from models.user_state import UserState
 from schemas.training import Moments, TrainingExample
 from streamproc.evaluating import interaction
 from streamproc.files import FileEvent
 from streamproc.simulator.config import WorldConfig
+from streamproc.simulator.events import Event
 from streamproc.simulator.world import World
 
 BETWEEN = 1_000  # events from one swap to the next
@@ -30,8 +31,10 @@ SWAPS, QUICK_SWAPS = 100, 10
 class Shop:
     """A recommender with its users, over item knowledge that others may share."""
 
-    def __init__(self, base: BaseParameters, like: Recommender | None = None) -> None:
-        self.recommender = Recommender(base, knowledge=like.knowledge if like else None)
+    def __init__(
+        self, base: BaseParameters, like: Recommender | None = None, config: RecommenderConfig | None = None
+    ) -> None:
+        self.recommender = Recommender(base, config, like.knowledge if like else None)
         self._users: dict[int, UserState] = {}
 
     def learn(self, event: Interaction) -> Learned:
@@ -43,9 +46,13 @@ def stream() -> Iterator[Interaction]:
     """Events of the simulated shop, without a feedback loop."""
     world = World(WorldConfig(users=2_000, items=1_000, feedback_share=0.0), seed=1)
     while True:
-        event = world.step()
-        row = FileEvent(event.timestamp_ms, event.user_id, event.item_id, event.kind, event.category, event.price)
-        yield interaction(row)
+        yield as_interaction(world.step())
+
+
+def as_interaction(event: Event) -> Interaction:
+    """What the recommender learns from an event of the simulator."""
+    row = FileEvent(event.timestamp_ms, event.user_id, event.item_id, event.kind, event.category, event.price)
+    return interaction(row)
 
 
 class Twins:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections.abc import Mapping, Sequence
 
@@ -102,6 +103,12 @@ class World:
         )
         self.number += 1
         return event
+
+    def fork(self, seed: int) -> World:
+        """The same world as it stands, which goes on by other chances."""
+        other = copy.deepcopy(self)
+        other._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+        return other
 
     def demand(self, now_ms: int) -> NDArray[np.float64]:
         """Factor on the demand for each category at a time; all ones unless the drift is seasonal."""

@@ -5,21 +5,28 @@ from __future__ import annotations
 import doctest
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.learning import harm, outcomes, splices, swaps
+from benchmarks.learning import harm, outcomes, recovery, splices, swaps
 from benchmarks.learning.__main__ import main
 from benchmarks.learning.outcomes import SHOPS, World, triggers
+from benchmarks.learning.recovery_page import chart
 from models.drift import Alarm
+from models.evaluation import trainer
 from models.trigger import Trigger
 from streamproc.worker.evidence import EVENTS
 
 
-def test_examples_hold() -> None:
-    assert doctest.testmod(outcomes).failed == 0
+@pytest.mark.parametrize("module", [outcomes, recovery])
+def test_examples_hold(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
 
 
 def test_a_large_loss_is_noticed_as_soon_with_four_workers_and_nothing_in_a_calm_world() -> None:
@@ -80,3 +87,38 @@ def test_swaps_between_equals_and_a_harmful_version_are_measured(
     assert min(figures["kept_hit_rates"]) > 0
     assert 0 < figures["harmful_rollback_events"] <= 400
     assert "harmful_rollback_events" in result.output
+
+
+def hits_at(rates: list[float]) -> np.ndarray:
+    """Outcomes whose blocks of 500 have these hit rates."""
+    return np.concatenate([np.arange(recovery.BLOCK) < rate * recovery.BLOCK for rate in rates])
+
+
+def test_recovery_is_counted_from_the_new_version_to_the_first_block_as_good_as_nine_tenths() -> None:
+    attainable = hits_at([0.8, 0.5, 0.8, 0.8])
+    assert recovery.recovery(hits_at([0.2, 0.4, 0.72, 0.8]), attainable, since=0) == 1_500
+    assert recovery.recovery(hits_at([0.2, 0.45, 0.5, 0.8]), attainable, since=0) == 1_000
+    assert recovery.recovery(hits_at([0.2, 0.4, 0.72, 0.8]), attainable, since=1_000) == 500
+    assert recovery.recovery(hits_at([0.7, 0.4, 0.7, 0.71]), attainable, since=500) is None
+    assert recovery.recovery(attainable, attainable, since=None) is None
+
+
+def test_the_course_after_a_change_is_followed_for_every_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Scripted(Trigger):
+        """Raised 70 events after the change."""
+
+        def update(self, promise: float, model_hit: bool, baseline_hit: bool) -> Alarm | None:
+            self.events += 1
+            return Alarm("scripted", "trigger", "none", 0.0, 0.0, 1) if self.events == 371 else None
+
+    for name, size in {"USERS": 30, "CHANGE_AT": 300, "AFTER": 400, "BLOCK": 100, "QUICK_SEEDS": 1}.items():
+        monkeypatch.setattr(recovery, name, size)
+    for module in (recovery, trainer):
+        monkeypatch.setattr(module, "Trigger", Scripted)
+    figures = recovery.measure(quick=True)
+    for name, arm in figures["recovery"]["arms"].items():
+        assert len(arm["curve"]) == len(figures["recovery"]["attainable"]) == 4
+        assert arm["alarm_event"]["median"] == arm["served_event"]["median"] == 70
+        assert figures["recovery_events"][name] in (100, 200, 300, None)
+    assert figures["recovery_events_of_the_base"][recovery.NEW_BASE] == 100
+    assert "new version" in chart(figures["recovery"])

@@ -227,3 +227,17 @@ def test_strange_lists_are_ignored() -> None:
 def test_settings_out_of_range_are_named(change: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(WorldConfig(), **change)
+
+
+def test_a_fork_is_the_same_world_with_another_future_and_leaves_the_first_as_it_was() -> None:
+    config = replace(SMALL, drift=DriftKind.SUDDEN, drift_at=500)
+    world, twin = World(config, 3), World(config, 3)
+    for _ in range(600):
+        world.step()
+        twin.step()
+    fork = world.fork(seed=4)
+    assert (fork.catalogue.successors == world.catalogue.successors).all()
+    others = [fork.step() for _ in range(100)]
+    ours = [world.step() for _ in range(100)]
+    assert ours == [twin.step() for _ in range(100)]
+    assert [event.item_id for event in others] != [event.item_id for event in ours]
