@@ -12,6 +12,7 @@ from streamproc.engine.records import BatchStats, CommitStats, InputRecord, Proc
 from streamproc.engine.task import Task
 
 _IDLE_CHECK_SECONDS = 0.05
+_REST = 4.0  # a commit costs CPU here and on the broker: between two at once, rest so many times as long as one takes
 
 
 class Observers(NamedTuple):
@@ -25,8 +26,9 @@ class Cycle:
     """Process batches of all tasks, one after the other; send one while the next is being processed.
 
     The sends of a batch begin when those of the one before are acknowledged: in every output topic the order of
-    appends is the order of processing. A partition commits as soon as none of its records waits, and under load at
-    most every `commit_interval` seconds, while other partitions go on.
+    appends is the order of processing. A partition commits as soon as none of its records waits, unless commits come
+    so thick that they would eat the time for events: then, and under load, every `commit_interval` seconds, while
+    other partitions go on.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ class Cycle:
         self._in_hand: Task | None = None
         self._sending: asyncio.Task[None] | None = None
         self._turn = -1
+        self._rested = 0.0  # monotonic time from which the next commit may be made at once
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def wake(self) -> None:
@@ -97,12 +100,14 @@ class Cycle:
             now = time.monotonic()
             if any(task.inbox.ready(now) for task in self.tasks.values()):
                 return
-            self._commit_overdue(now)
-            unsettled = any(task.inbox or task.uncommitted for task in self.tasks.values())
+            self._commit_what_is_due(now)
+            waits = [max(0.0, self._due(task) - now) for task in self._unsettled()]
+            if any(task.inbox for task in self.tasks.values()):
+                waits.append(_IDLE_CHECK_SECONDS)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 # Not `wait_for`: on Python 3.11 it loses a cancellation that meets the event.
-                async with asyncio.timeout(_IDLE_CHECK_SECONDS if unsettled else None):
+                async with asyncio.timeout(min(waits, default=None)):
                     await self._wake.wait()
 
     def _next(self) -> Task | None:
@@ -124,7 +129,7 @@ class Cycle:
         if self._sending is not None:
             await self._sending
         self._in_hand = None
-        task.state.processed(writes.state)
+        task.processed(writes)
         self._sending = asyncio.create_task(self._send(task, records, writes, took))
 
     async def _process(self, task: Task, records: Sequence[InputRecord]) -> Writes:
@@ -149,13 +154,23 @@ class Cycle:
         now = time.monotonic()
         counts = (len(records), len(writes.outputs), len(writes.state))
         self._observers.on_batch(BatchStats(task.partition, *counts, process_seconds, now - began))
-        idle = not task.inbox and self._in_hand is not task
-        if idle or task.since_commit(now) >= self._commit_interval:
-            task.begin_commit(self._commit(task))
+        self._commit_what_is_due(now)
+        self._wake.set()  # what is not due yet has to be waited for
 
-    def _commit_overdue(self, now: float) -> None:
-        for task in self.tasks.values():
-            if task.uncommitted and not task.busy and task.since_commit(now) >= self._commit_interval:
+    def _unsettled(self) -> list[Task]:
+        """Those that have sent something and are not sending or committing: a commit may begin."""
+        return [task for task in self.tasks.values() if task.uncommitted and not task.busy]
+
+    def _due(self, task: Task) -> float:
+        """Monotonic time at which what a task has sent is to be committed."""
+        latest = task.last_commit + self._commit_interval
+        idle = not task.inbox and self._in_hand is not task
+        at_once = idle and not any(other.committing for other in self.tasks.values())
+        return min(self._rested, latest) if at_once else latest
+
+    def _commit_what_is_due(self, now: float) -> None:
+        for task in self._unsettled():
+            if now >= self._due(task):
                 task.begin_commit(self._commit(task))
 
     async def _commit(self, task: Task) -> None:
@@ -165,5 +180,7 @@ class Cycle:
         except Exception as error:
             self.fail(error)
             raise
-        self._observers.on_commit(CommitStats(task.partition, offsets, time.monotonic() - began))
+        ended = time.monotonic()
+        self._rested = ended + _REST * (ended - began)
+        self._observers.on_commit(CommitStats(task.partition, offsets, ended - began))
         self._wake.set()

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from aiokafka.partitioner import murmur2
+from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
@@ -22,6 +23,11 @@ from streamproc.engine.records import Headers, Output
 
 # A batch of records is what the brokers' `message.max.bytes` (1 MiB by default) limits: stay below it together.
 _MAX_BATCH_BYTES = 512 * 1024
+
+# How soon aiokafka asks again when the markers of the commit before are still being written, which takes the broker a
+# few milliseconds: its own 20 hold up the sends of all partitions, as they wait for one another. Assumption: it is read
+# from the module at every answer (tests/contract/engine/test_aiokafka.py).
+sender.BACKOFF_OVERRIDE = 0.003
 
 _ABORT_SECONDS = 5.0
 _KNOWN_KEYS = 100_000

@@ -7,6 +7,7 @@ it rests on; ``tests/contract/test_engine_faust.py`` fails loudly when one no lo
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ from streamproc.engine.records import InputRecord
 
 _BUSY_POLL_SECONDS = 0.02  # how soon a partition that was paused is looked at again
 _FETCH_WAIT_MS = 100
+_SMALL_POLL = 100  # records; a poll costs a millisecond of CPU however few there are,
+_REST_SECONDS = 0.01  # so after a small one the next is not asked for at once: a lone event does not notice
 _POLL_INTERVAL_MS = 24 * 3600 * 1000
 _REBALANCE_MS = 60_000  # a worker may take so long to finish its batch when partitions move
 
@@ -57,6 +60,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self.epoch = 0
         self.handed_out: dict[TP, int] = {}
+        self._rested = 0.0  # monotonic time from which to poll again
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         # Faust reads committed only in its own transaction mode, takes an assignor that splits co-partitioned topics,
@@ -76,13 +80,17 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Mapping[TP, Poll]:
         # Assumption: called in the consumer's thread and returns {partition: list of records}. There is no await
-        # between aiokafka's moving of the positions and the reading of the epoch: a poll has the right one.
+        # between aiokafka's moving of the positions and the reading of the epoch: a poll has the right one. While its
+        # records are not taken, aiokafka fetches no more from that broker.
+        await asyncio.sleep(self._rested - time.monotonic())
         fetched = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
         polls: dict[TP, Poll] = {}
         for (topic, partition), records in fetched.items():
             tp = TP(topic, partition)
             polls[tp] = Poll(self.epoch, records)
             self.handed_out[tp] = records[-1].offset + 1
+        if 0 < sum(map(len, fetched.values())) < _SMALL_POLL:
+            self._rested = time.monotonic() + _REST_SECONDS
         return polls
 
     async def seek_to_committed(self) -> Mapping[TP, int]:

@@ -73,7 +73,12 @@ class Task:
         self._paused: set[str] = set()
         self._changelog = TopicPartition(changelog, partition)
         self._offsets: dict[TopicPartition, int] = {}
-        self._last_commit = time.monotonic()
+        self.last_commit = time.monotonic()
+        """When the last commit ended, monotonic.
+
+        Its end, not its beginning: where a commit takes longer than the interval between two, there would be one after
+        every batch, with nothing but waiting in between.
+        """
         self._commit: asyncio.Task[None] | None = None
         self._sending = False
 
@@ -91,14 +96,6 @@ class Task:
     def uncommitted(self) -> bool:
         """Whether something was sent since the last commit began."""
         return bool(self._offsets)
-
-    def since_commit(self, now: float) -> float:
-        """Return the seconds since the last commit ended, at monotonic time `now`.
-
-        Since its end, not its beginning: where a commit takes longer than the interval between two, there would be one
-        after every batch, with nothing but waiting in between.
-        """
-        return now - self._last_commit
 
     def put(self, topic: str, records: Sequence[InputRecord]) -> None:
         """Take in a poll; fetching pauses when enough waits."""
@@ -123,9 +120,13 @@ class Task:
             writes.state = swept | writes.state
         return writes
 
+    def processed(self, writes: Writes) -> None:
+        """Let the next batch see the rows of this one; it is to be sent now, and no commit begins before it is."""
+        self._sending = True
+        self.state.processed(writes.state)
+
     async def send(self, records: Sequence[InputRecord], writes: Writes) -> None:
         """Send a processed batch and wait for the acknowledgements; a commit under way is waited for first."""
-        self._sending = True
         await self.settle()
         end: int | None = None
         if writes.state or writes.outputs:
@@ -150,5 +151,5 @@ class Task:
         self.state.committing()
         await self.delivery.commit(offsets)
         self.state.committed()
-        self._last_commit = time.monotonic()
+        self.last_commit = time.monotonic()
         return {tp.topic: offset for tp, offset in offsets.items()}

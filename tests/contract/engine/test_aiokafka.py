@@ -3,6 +3,7 @@
 import inspect
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import aiokafka
@@ -10,12 +11,13 @@ import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.errors import CorruptRecordException
+from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from streamproc.engine import InputRecord
+from streamproc.engine import InputRecord, delivery
 from streamproc.engine.fetching import read_input_records
 
 TP = aiokafka.TopicPartition("clicks", 2)
@@ -159,3 +161,13 @@ async def test_a_record_larger_than_a_batch_is_a_batch_of_its_own() -> None:
     builder = MessageAccumulator(None, 1_000, 0, 1.0).create_builder()
     assert builder.append(timestamp=None, key=None, value=bytes(5_000), headers=[]) is not None
     assert builder.append(timestamp=None, key=None, value=bytes(10), headers=[]) is None
+
+
+def test_a_transaction_soon_after_another_is_begun_as_soon_as_we_say() -> None:
+    assert delivery.sender is sender
+    assert sender.BACKOFF_OVERRIDE < 0.02
+    producer = SimpleNamespace(_txn_manager=SimpleNamespace(txn_partitions=set()), _retry_backoff=0.1)
+    handler = sender.AddPartitionsToTxnHandler(producer, [])
+    concurrent_transactions = 51
+    answer = SimpleNamespace(errors=[("clicks", [(0, concurrent_transactions)])])
+    assert handler.handle_response(answer) == sender.BACKOFF_OVERRIDE

@@ -4,6 +4,7 @@ and mend ``streamproc/engine/faust_batches.py`` before anything else."""
 import asyncio
 import contextlib
 import inspect
+import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -183,6 +184,20 @@ async def test_fetched_records_become_a_poll_of_the_present_epoch(app: BatchApp,
     taken = source.index("res_or_error.getall(max_records)")
     assert "await" not in source[taken : source.index("return drained", source.index("if drained or not timeout"))]
     assert "self.call_thread(" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
+
+
+@pytest.mark.parametrize(("records", "waits"), [(1, True), (100, False)])
+async def test_after_a_small_poll_the_next_waits_a_little_so_that_it_brings_more(
+    app: BatchApp, tp: TP, records: int, waits: bool
+) -> None:
+    thread = app.consumer._thread
+    app.consumer.resume_flow()
+    polls = FetchedOnce([InputRecord("clicks", 2, n, 1_000, b"k", b"v") for n in range(records)])
+    began = time.monotonic()
+    await thread._fetch_records(polls, {tp}, timeout=0, max_records=200)
+    assert time.monotonic() - began < 0.01
+    await thread._fetch_records(polls, {tp}, timeout=0, max_records=200)
+    assert (time.monotonic() - began >= 0.01) == waits
 
 
 def test_assignment_is_prepared_before_the_seek_and_the_seek_comes_before_the_flow() -> None:

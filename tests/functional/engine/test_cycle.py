@@ -183,6 +183,23 @@ async def test_under_load_a_commit_comes_once_per_interval(cycle_of: Running) ->
     assert commits[-1].offsets == {"in": 100}
 
 
+async def test_commits_that_cost_much_are_spared_while_events_trickle(cycle_of: Running) -> None:
+    log, processor = Log(), Upper()
+    log.commit_seconds = 0.02
+    tasks = [task_of(partition, log) for partition in range(4)]
+    commits: list[CommitStats] = []
+    cycle = cycle_of(processor, tasks, interval=0.2, on_commit=commits.append)
+    for event in range(200):
+        give(tasks[event % 4], 1)
+        cycle.wake()
+        await asyncio.sleep(0.002)
+    assert len(processor.seen) > 100
+    assert 4 <= len(commits) <= 24
+    began = time.monotonic()
+    await until(lambda: all(task.state.store.get(b"last") == b"49" for task in tasks))
+    assert time.monotonic() - began < 0.5
+
+
 async def test_sends_follow_the_processing_order_and_never_overlap(cycle_of: Running) -> None:
     log, processor = Log(), Upper()
     log.send_seconds = log.commit_seconds = 0.002
