@@ -53,7 +53,7 @@ lint: $(STAMP)  ## style, types, import layers, generated files
 bench: $(STAMP)  ## measure speed beside other systems, on a real Kafka (BENCH_ARGS, try --help)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-bench-learning: $(STAMP)  ## measure the learning loop: drift, splices of DATA="FILES...", swaps, rollbacks (BENCH_ARGS)
+bench-learning: $(STAMP)  ## measure the learning loop: drift, recovery, splices of DATA="FILES...", swaps, rollbacks (BENCH_ARGS)
 	@$(BIN)/python -m benchmarks.learning $(BENCH_ARGS) $(DATA)
 
 quality: $(STAMP)  ## evaluate event files, whole and their first 50,000 rows, and fill docs/quality.md (DATA="FILES...")
