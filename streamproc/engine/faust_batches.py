@@ -24,7 +24,7 @@ from streamproc.engine.records import InputRecord
 _BUSY_POLL_SECONDS = 0.02  # how soon a partition that was paused is looked at again
 _FETCH_WAIT_MS = 100
 _SMALL_POLL = 100  # records; a poll costs a millisecond of CPU however few there are,
-_REST_SECONDS = 0.01  # so after a small one the next is not asked for at once: a lone event does not notice
+_REST_SECONDS = 0.025  # so after a small one the next is not asked for at once: a lone event does not notice
 _POLL_INTERVAL_MS = 24 * 3600 * 1000
 _REBALANCE_MS = 60_000  # a worker may take so long to finish its batch when partitions move
 
