@@ -25,7 +25,6 @@ from models.trigger import Trigger
 from streamproc.simulator.config import DriftKind, WorldConfig
 from streamproc.simulator.world import World
 
-# The simulator's last users begin together on its third day, 4,000 events after its start, which raises an alarm.
 USERS = 200
 CHANGE_AT, AFTER = 8_000, 5_000  # events
 BLOCK = 500  # events

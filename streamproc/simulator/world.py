@@ -62,8 +62,9 @@ class World:
         self._announcements = [self.catalogue.announcement(item, config.start_ms) for item in range(config.items)]
         for index in range(config.users):
             user = self.population.arrive()
-            first = self._rng.exponential(_DAY_MS / user.sessions_per_day)
-            heapq.heappush(self._agenda, (config.start_ms + min(first, 3.0 * _DAY_MS), index))
+            # Everybody comes within three days, whoever comes seldom at any time of them: not all at their end.
+            latest = min(_DAY_MS / user.sessions_per_day, 3.0 * _DAY_MS)
+            heapq.heappush(self._agenda, (config.start_ms + self._rng.uniform(0.0, latest), index))
 
     def take_announcements(self) -> list[Announcement]:
         """Catalogue changes since the last call; send them before the next event."""

@@ -12,6 +12,7 @@ from river.drift import ADWIN
 
 from streamproc.simulator import DriftKind, Event, World, WorldConfig
 
+HOUR_MS = 3_600_000
 SMALL = WorldConfig(users=60, items=120, categories=4)
 
 
@@ -241,3 +242,14 @@ def test_a_fork_is_the_same_world_with_another_future_and_leaves_the_first_as_it
     ours = [world.step() for _ in range(100)]
     assert ours == [twin.step() for _ in range(100)]
     assert [event.item_id for event in others] != [event.item_id for event in ours]
+
+
+def test_users_do_not_all_begin_at_once() -> None:
+    config = WorldConfig(users=300, new_users_per_1000=0.0)
+    world = World(config, seed=1)
+    first_hours: dict[str, int] = {}
+    while len(first_hours) < 300:
+        event = world.step()
+        first_hours.setdefault(event.user_id, (event.timestamp_ms - config.start_ms) // HOUR_MS)
+    busiest = max(Counter(first_hours.values()).values())
+    assert busiest < 30
