@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from struct import Struct
+from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import ConsumerRebalanceListener
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
@@ -52,6 +53,22 @@ class OneLeaderAssignor(AbstractPartitionAssignor):
         }
 
 
+class Reading(Protocol):
+    """What `Progress` asks of a consumer; aiokafka's has it."""
+
+    def assignment(self) -> Collection[TopicPartition]:
+        """Return what the group has assigned."""
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Fetch no more of these."""
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Fetch again."""
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on there."""
+
+
 class Progress(ConsumerRebalanceListener):
     """Whether this trainer leads, and how far it has come: offsets of the next records, by partition.
 
@@ -64,7 +81,7 @@ class Progress(ConsumerRebalanceListener):
     committed : as far as this trainer has committed them.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: Reading) -> None:
         self._consumer = consumer
         self.leads = self.lost = False
         self.fetched: dict[TopicPartition, int] = {}

@@ -71,7 +71,7 @@ PART = TopicPartition("examples", 1)
 
 
 class Consumer:
-    """What `Progress` asks of a consumer."""
+    """A consumer that remembers what it was asked."""
 
     def __init__(self) -> None:
         self.assigned: list[TopicPartition] = []
@@ -93,7 +93,7 @@ class Consumer:
 
 def progress() -> tuple[Progress, Consumer]:
     consumer = Consumer()
-    return Progress(consumer), consumer  # type: ignore[arg-type]  # a stand-in for the parts it uses
+    return Progress(consumer), consumer
 
 
 def assign(made: Progress, consumer: Consumer, *partitions: TopicPartition) -> None:
