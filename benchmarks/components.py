@@ -28,7 +28,7 @@ from streamproc.metrics import WorkerMetrics
 from streamproc.recommending import recommender_config
 from streamproc.settings import Settings
 from streamproc.worker.knowledge import SharedKnowledge
-from streamproc.worker.processor import WorkerProcessor
+from streamproc.worker.processor import FAST_WEIGHTS_KEY, WorkerProcessor
 
 _PARTITIONS = 4
 _BATCH = 100
@@ -132,7 +132,7 @@ def _process(processor: WorkerProcessor, batch: tuple[int, list[InputRecord]], s
 
 def _fill(stores: list[Store], users: int) -> None:
     """Give every user a state: a copy of one that there is."""
-    _, value = next(stores[0].items())
+    value = next(value for key, value in stores[0].items() if key != FAST_WEIGHTS_KEY)
     for first in range(0, users, _FILL_ROWS):
         rows: list[dict[bytes, bytes | None]] = [{} for _ in stores]
         for user in range(first, min(users, first + _FILL_ROWS)):
