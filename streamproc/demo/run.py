@@ -261,7 +261,10 @@ class _Demo:
                     header=self._header,
                     goal=self._options.events,
                 )
-                screen.draw(view)
+                try:
+                    screen.draw(view)
+                except OSError:
+                    return  # the terminal is gone, perhaps before SIGHUP says so: an end as ordered as by that
             await asyncio.sleep(_DRAW_SECONDS)
 
     def _record(self, role: str, record: Any) -> None:
