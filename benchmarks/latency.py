@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -118,35 +118,64 @@ def _await(reader: _Reader, event: Sent, dialogue: Dialogue) -> float:
             return at
 
 
-def under_load(dialogue: Dialogue, events: Sequence[Sent], per_second: float) -> dict[str, Percentiles]:
-    """Send at a constant rate, whatever comes back; the clock of an event starts when it is due.
+@dataclass(frozen=True)
+class Conversation:
+    """What was sent at a constant rate, and what came back.
 
-    A user's answer counts for all the events of that user up to the one that it answers.
+    Attributes
+    ----------
+    due
+        Of each event, when it was to be sent.
+    answers
+        By isolation level: user, value and arrival of each, as they came.
+    ended
+        When the last answers had been waited for.
     """
+
+    due: Sequence[tuple[Sent, float]]
+    answers: Mapping[str, Sequence[tuple[bytes, bytes, float]]]
+    ended: float
+
+
+def converse(dialogue: Dialogue, events: Sequence[Sent], per_second: float) -> Conversation:
+    """Send at a constant rate, whatever comes back."""
     producer = _producer(dialogue)
-    due: dict[bytes, deque[tuple[int, float]]] = defaultdict(deque)
     with _readers(dialogue) as readers:
         began = time.perf_counter()
-        for number, event in enumerate(events):
-            at = began + number / per_second
+        due = [(event, began + number / per_second) for number, event in enumerate(events)]
+        for event, at in due:
             while time.perf_counter() < at:
                 producer.poll(0)
                 time.sleep(_TICK_SECONDS)
             producer.produce(event.topic, event.value, event.user)
-            due[event.user].append((event.order, at))
         producer.flush()
         time.sleep(2)  # the last answers
+    return Conversation(due, {level: list(_all(reader)) for level, reader in readers.items()}, time.perf_counter())
+
+
+def _all(reader: _Reader) -> Iterator[tuple[bytes, bytes, float]]:
+    while not reader.arrivals.empty():
+        yield reader.arrivals.get()
+
+
+def under_load(dialogue: Dialogue, events: Sequence[Sent], per_second: float) -> dict[str, Percentiles]:
+    """Send at a constant rate; the clock of an event starts when it is due.
+
+    A user's answer counts for all the events of that user up to the one that it answers.
+    """
+    conversation = converse(dialogue, events, per_second)
     found = {}
-    for level, reader in readers.items():
-        waiting = {user: deque(entries) for user, entries in due.items()}
+    for level, answers in conversation.answers.items():
+        waiting: dict[bytes, deque[tuple[int, float]]] = defaultdict(deque)
+        for event, at in conversation.due:
+            waiting[event.user].append((event.order, at))
         took: list[float] = []
-        while not reader.arrivals.empty():
-            user, value, at = reader.arrivals.get()
-            entries = waiting.get(user)
+        for user, value, at in answers:
+            entries = waiting[user]
             while entries and entries[0][0] <= dialogue.order_of(value):
                 took.append(at - entries.popleft()[1])
         # Who has no answer yet has waited at least until now: left out, an overload would look fast.
-        took += [time.perf_counter() - at for entries in waiting.values() for _, at in entries]
+        took += [conversation.ended - at for entries in waiting.values() for _, at in entries]
         found[level] = percentiles(took)
     return found
 

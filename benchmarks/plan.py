@@ -88,8 +88,9 @@ def _rows(parts: Sequence[str], sizes: Sizes, cores: Cores, folder: Path) -> Ite
                 name = f"workers-{count}"
                 bench = recommend.Bench(broker.bootstrap_servers, name, cores, sizes.shop, sizes.known, folder / name)
                 with bench.workers(count) as workers:
+                    served = recommend.quality(bench, workers)
                     row = recommend.throughput(bench, workers, sizes.seconds)
-                yield row | {"workload": f"recommend-{name}"}
+                yield row | served | {"workload": f"recommend-{name}"}
     if "components" in parts:
         yield _alone(sizes.shop, sizes)
     for users in sizes.growing_users if "users" in parts else ():

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from benchmarks import latency
 from benchmarks.machine import Cores, Usage, usage
+from benchmarks.served import served_mrr
 from benchmarks.shop import Shop, history, message
 from streamproc import topics
 from streamproc.files import FileEvent
@@ -28,6 +29,7 @@ _EVENT_TOPICS = ("clicks", "purchases")
 _PATIENCE_SECONDS = 600.0
 _PROBE_EVENTS = 1_000  # tell how many events fill the time of a measurement
 _LONE_EVENTS = 100
+_SERVED_EVENTS, _SERVED_PER_SECOND = 6_000, 100.0  # one worker's share of a small machine
 
 
 class Bench:
@@ -168,6 +170,18 @@ def throughput(bench: Bench, workers: Sequence[subprocess.Popen[bytes]], seconds
     bench.send(backlog)
     bench.drain(workers)
     return _row("recommend", len(backlog), time.perf_counter() - began, before, usage(workers))
+
+
+def quality(bench: Bench, workers: Sequence[subprocess.Popen[bytes]]) -> dict[str, float]:
+    """Return what the lists were worth at a rate that does not overload; to be called before what takes other events
+    off the stream for other numbers of workers."""
+    bench.send(bench.take(_PROBE_EVENTS))
+    bench.drain(workers)
+    sent = bench.as_sent(bench.take(_SERVED_EVENTS))
+    mrr = served_mrr(latency.converse(bench.dialogue(), sent, _SERVED_PER_SECOND))
+    bench.note_sent(len(sent))
+    bench.drain(workers)
+    return {"served_mrr": mrr}
 
 
 def latencies(bench: Bench, workers: Sequence[subprocess.Popen[bytes]], capacity: float, seconds: float) -> list[Row]:

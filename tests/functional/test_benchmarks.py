@@ -13,7 +13,7 @@ from typing import Literal
 
 import pytest
 
-from benchmarks import clicks, components, event_cost, job, latency, machine, page, ratios, shop
+from benchmarks import clicks, components, event_cost, job, latency, machine, page, ratios, served, shop
 from benchmarks.job import Job, Meter
 from benchmarks.shop import Shop, history, message
 from models.interaction import EventType, Interaction
@@ -21,7 +21,7 @@ from schemas.knowledge import ItemStatsDelta
 from schemas.record import decode
 
 
-@pytest.mark.parametrize("module", [clicks, event_cost, job, latency, machine, page, ratios, shop])
+@pytest.mark.parametrize("module", [clicks, event_cost, job, latency, machine, page, ratios, served, shop])
 def test_examples_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
