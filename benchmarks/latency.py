@@ -158,26 +158,31 @@ def _all(reader: _Reader) -> Iterator[tuple[bytes, bytes, float]]:
         yield reader.arrivals.get()
 
 
-def under_load(dialogue: Dialogue, events: Sequence[Sent], per_second: float) -> dict[str, Percentiles]:
-    """Send at a constant rate; the clock of an event starts when it is due.
+def waits(conversation: Conversation, order_of: Callable[[bytes], int], level: str) -> list[tuple[float, float]]:
+    """Return for each event when it was due, and the seconds from then to its answer.
 
     A user's answer counts for all the events of that user up to the one that it answers.
     """
+    waiting: dict[bytes, deque[tuple[int, float]]] = defaultdict(deque)
+    for event, due in conversation.due:
+        waiting[event.user].append((event.order, due))
+    took: list[tuple[float, float]] = []
+    for user, value, at in conversation.answers[level]:
+        entries = waiting[user]
+        while entries and entries[0][0] <= order_of(value):
+            due = entries.popleft()[1]
+            took.append((due, at - due))
+    # Who has no answer yet has waited at least until now: left out, an overload would look fast.
+    return took + [(due, conversation.ended - due) for entries in waiting.values() for _, due in entries]
+
+
+def under_load(dialogue: Dialogue, events: Sequence[Sent], per_second: float) -> dict[str, Percentiles]:
+    """Send at a constant rate; the clock of an event starts when it is due."""
     conversation = converse(dialogue, events, per_second)
-    found = {}
-    for level, answers in conversation.answers.items():
-        waiting: dict[bytes, deque[tuple[int, float]]] = defaultdict(deque)
-        for event, at in conversation.due:
-            waiting[event.user].append((event.order, at))
-        took: list[float] = []
-        for user, value, at in answers:
-            entries = waiting[user]
-            while entries and entries[0][0] <= dialogue.order_of(value):
-                took.append(at - entries.popleft()[1])
-        # Who has no answer yet has waited at least until now: left out, an overload would look fast.
-        took += [conversation.ended - at for entries in waiting.values() for _, at in entries]
-        found[level] = percentiles(took)
-    return found
+    return {
+        level: percentiles([took for _, took in waits(conversation, dialogue.order_of, level)])
+        for level in conversation.answers
+    }
 
 
 def _producer(dialogue: Dialogue) -> Producer:

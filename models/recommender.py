@@ -197,7 +197,8 @@ class Recommender:
             allowed &= ~np.isin(slots, [self.knowledge.slot(item) for item in left_out])
         if rules.filter_seen or rules.filter_purchased:
             remembered = state.items[(state.kinds & (0xFF if rules.filter_seen else 1 << EventType.PURCHASE)) > 0]
-            free = [number for name, number in self.knowledge.categories.numbers.items() if name in rules.repeatable]
+            numbers = self.knowledge.categories.numbers
+            free = [numbers[name] for name in rules.repeatable if name in numbers]
             allowed &= ~np.isin(items.hashes[slots], remembered) | np.isin(items.category[slots], free)
         return allowed
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-PARTS = ("drift", "recovery", "splice", "swaps", "harm", "rollback")
+PARTS = ("drift", "recovery", "splice", "swaps", "swaps-under-load", "harm", "rollback")
 CONTRACT = (
     "seasonal_alarms_per_million",
     "sudden_delay_median_events",
@@ -19,6 +19,8 @@ CONTRACT = (
     "splice_mrr_change_vs_online",
     "calm_mrr_change_vs_online",
     "swap_hit_rate_loss",
+    "wait_without_swaps_ms",
+    "wait_after_swap_ms",
     "rollback_seconds",
     "harmful_rollback_events",
 )
@@ -33,16 +35,18 @@ def main(files: tuple[Path, ...], quick: bool, parts: tuple[str, ...], json_file
     """Measure the learning loop; FILES are event files, for what is measured on real streams.
 
     `drift` counts false alarms and delays, `recovery` follows a simulated shop after its world has changed, `splice`
-    changes the world of each file at half of its rows, `swaps` exchanges versions under way, `harm` forces a bad one
-    through, `rollback` has three workers on a real Kafka (Java, Maven) go back to an old one. Everything is seeded.
+    changes the world of each file at half of its rows, `swaps` exchanges versions under way, `swaps-under-load` does
+    so in a worker on a real Kafka (Java, Maven) while events come, `harm` forces a bad one through, `rollback` has
+    three workers on a real Kafka go back to an old one. Everything is seeded.
     """
-    from benchmarks.learning import harm, outcomes, recovery, rollback, splices, swaps  # noqa: PLC0415  # torch is slow to load; --help need not
+    from benchmarks.learning import harm, outcomes, recovery, rollback, splices, swaps, swaps_under_load  # noqa: PLC0415  # torch is slow to load; --help need not
 
     measures = {
         "drift": lambda: outcomes.measure(quick),
         "recovery": lambda: recovery.measure(quick),
         "splice": lambda: splices.measure(files, quick),
         "swaps": lambda: swaps.measure(quick),
+        "swaps-under-load": lambda: swaps_under_load.measure(quick),
         "harm": harm.measure,
         "rollback": rollback.measure,
     }

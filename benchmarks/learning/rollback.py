@@ -56,7 +56,7 @@ def measure() -> dict[str, Any]:
 async def _turn(settings: Settings, ports: list[int], version: int) -> float:
     """Have two versions served one after the other, and go back to the first."""
     for number in (version, version + 1):
-        await _publish(settings, number)
+        await publish(settings, number)
     _wait(lambda: _serving(ports) == {version + 1})
     began = time.perf_counter()
     await roll_back(settings, version)
@@ -64,7 +64,8 @@ async def _turn(settings: Settings, ports: list[int], version: int) -> float:
     return time.perf_counter() - began
 
 
-async def _publish(settings: Settings, number: int) -> None:
+async def publish(settings: Settings, number: int) -> None:
+    """Have the workers serve a version of that number, which is as good as the built-in one."""
     uri, digest = save(replace(initial_parameters(), version=number, parent=number - 1), settings.artefacts)
     update = ModelUpdate(
         version=number,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.learning import harm, outcomes, recovery, splices, swaps
+from benchmarks.learning import harm, outcomes, recovery, splices, swaps, swaps_under_load
 from benchmarks.learning.__main__ import main
 from benchmarks.learning.outcomes import SHOPS, World, triggers
 from benchmarks.learning.recovery_page import chart
@@ -22,7 +22,7 @@ from models.trigger import Trigger
 from streamproc.worker.evidence import EVENTS
 
 
-@pytest.mark.parametrize("module", [outcomes, recovery])
+@pytest.mark.parametrize("module", [outcomes, recovery, swaps_under_load])
 def test_examples_hold(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert found.attempted
