@@ -84,12 +84,14 @@ def _rows(parts: Sequence[str], sizes: Sizes, cores: Cores, folder: Path) -> Ite
                 yield from compare(broker.bootstrap_servers, cores, quix, sizes.plan)
             if "recommend" in parts or "latency" in parts:
                 yield from _whole_job(parts, sizes, broker.bootstrap_servers, cores, folder)
+            events = None  # a longer backlog is cheaper by the event: all numbers of workers get the first one's
             for count in _WORKERS if "workers" in parts else ():
                 name = f"workers-{count}"
                 bench = recommend.Bench(broker.bootstrap_servers, name, cores, sizes.shop, sizes.known, folder / name)
                 with bench.workers(count) as workers:
                     served = recommend.quality(bench, workers)
-                    row = recommend.throughput(bench, workers, sizes.seconds)
+                    row = recommend.throughput(bench, workers, sizes.seconds, events)
+                events = row["events"]
                 yield row | served | {"workload": f"recommend-{name}"}
     if "components" in parts:
         yield _alone(sizes.shop, sizes)

@@ -157,15 +157,17 @@ class Bench:
             raise RuntimeError(f"{left} records were not acknowledged")
 
 
-def throughput(bench: Bench, workers: Sequence[subprocess.Popen[bytes]], seconds: float) -> Row:
-    """Send as many events at once as take about `seconds`, and return a row when all are committed."""
+def throughput(
+    bench: Bench, workers: Sequence[subprocess.Popen[bytes]], seconds: float, events: int | None = None
+) -> Row:
+    """Send as many events at once as take about `seconds`, or `events`, and return a row when all are committed."""
     bench.send(bench.take(_PROBE_EVENTS))
     bench.drain(workers)  # compiled, caught up, tables grown
     began = time.perf_counter()
     bench.send(bench.take(_PROBE_EVENTS))
     bench.drain(workers)
-    events = max(_PROBE_EVENTS, int(seconds * _PROBE_EVENTS / (time.perf_counter() - began)))
-    backlog = bench.take(events)
+    filling = max(_PROBE_EVENTS, int(seconds * _PROBE_EVENTS / (time.perf_counter() - began)))
+    backlog = bench.take(events or filling)
     before, began = usage(workers), time.perf_counter()
     bench.send(backlog)
     bench.drain(workers)

@@ -34,10 +34,8 @@ Waits = list[tuple[float, float]]
 def measure(quick: bool) -> dict[str, Any]:
     """Return milliseconds that events waited for their answer, uncommitted, in turns with ten swaps and without any.
 
-    Raises
-    ------
-    RuntimeError
-        If the answers do not name every version that was published.
+    `swaps_under_load` counts the versions that answers name: where a worker lags behind, it passes over one that is
+    followed by the next before its batch is done.
     """
     calm: list[float] = []
     swapped: list[float] = []
@@ -56,10 +54,8 @@ def measure(quick: bool) -> dict[str, Any]:
                 swapped += just_after(published, _waits(bench.dialogue(), conversation))
                 seen |= {orjson.loads(value)["model_version"] for _, value, _ in conversation.answers["committed"]}
             bench.drain(workers)
-    if missing := set(range(1, 1 + turns * SWAPS)) - seen:
-        raise RuntimeError(f"no answer came of versions {sorted(missing)}: they were not served for long enough")
     return {
-        "swaps_under_load": turns * SWAPS,
+        "swaps_under_load": len(seen - {0}),
         "wait_without_swaps_ms": _summary(calm),
         "wait_after_swap_ms": _summary(swapped),
     }
