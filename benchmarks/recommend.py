@@ -29,7 +29,7 @@ _EVENT_TOPICS = ("clicks", "purchases")
 _PATIENCE_SECONDS = 600.0
 _PROBE_EVENTS = 1_000  # tell how many events fill the time of a measurement
 _LONE_EVENTS = 100
-_SERVED_EVENTS, _SERVED_PER_SECOND = 6_000, 100.0  # one worker's share of a small machine
+_SERVED_EVENTS, _SERVED_PER_SECOND = 6_000, 100.0  # a second; one worker on a small machine does more
 
 
 class Bench:
@@ -175,8 +175,10 @@ def throughput(
 
 
 def quality(bench: Bench, workers: Sequence[subprocess.Popen[bytes]]) -> dict[str, float]:
-    """Return what the lists were worth at a rate that does not overload; to be called before what takes other events
-    off the stream for other numbers of workers."""
+    """Return what the lists were worth at a rate that does not overload one worker.
+
+    To be called before `throughput`, after which the stream stands elsewhere for another number of workers.
+    """
     bench.send(bench.take(_PROBE_EVENTS))
     bench.drain(workers)
     sent = bench.as_sent(bench.take(_SERVED_EVENTS))

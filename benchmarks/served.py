@@ -13,8 +13,9 @@ K = 20
 
 
 def served_mrr(conversation: Conversation) -> float:
-    """Return the mean reciprocal rank of each event's item in its user's last list that had come, committed, before the
-    event was due; events of users who had none by then do not count.
+    """Return the mean reciprocal rank of the events' items in the lists that their users had.
+
+    That is the last one that had come, committed, before the event was due; events of users without one do not count.
 
     >>> def sent(item, order):
     ...     return Sent("clicks", b"u", orjson.dumps({"item_id": item}), order)

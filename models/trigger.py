@@ -61,11 +61,15 @@ class _Rates:
         """The same as they were here, after `weight` more events at the rates `like`."""
         self._decay(now)
         events = self._events + weight
-        sums = self._model, self._baseline, self._both
-        model, baseline, both = ((total + weight * rate) / events for total, rate in zip(sums, like, strict=True))
-        return model, baseline, both
+        return (
+            (self._model + weight * like[0]) / events,
+            (self._baseline + weight * like[1]) / events,
+            (self._both + weight * like[2]) / events,
+        )
 
     def _decay(self, now: int) -> None:
+        if now == self._at:
+            return
         keep = 0.5 ** ((now - self._at) / HALF_LIFE)
         self._at = now
         self._events *= keep

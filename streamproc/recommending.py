@@ -17,7 +17,7 @@ from models.user_state import UserState
 from streamproc.settings import PREFIX, Settings, SettingsError
 
 _WARM_UP_EVENTS: Final = 40  # enough for sessions, repeats and second-order rules to occur
-_ONE: Final = ("i0",)  # item left out, so that the kernels of the rules run, too
+_LEFT_OUT: Final = ("i0",)  # some item, so that the kernels of the rules run, too
 
 
 def recommender_config(settings: Settings) -> RecommenderConfig:
@@ -59,7 +59,7 @@ def warm_up(settings: Settings) -> None:
     users = [UserState() for _ in range(3)]
     for event in _few_events(_WARM_UP_EVENTS):
         recommender.learn(users[event.user], event)
-        recommender.recommend(users[event.user], event.timestamp_ms, exclude=_ONE)
+        recommender.recommend(users[event.user], event.timestamp_ms, exclude=_LEFT_OUT)
 
 
 def run_kernels() -> None:
@@ -73,7 +73,7 @@ def run_kernels() -> None:
         recommender.put_item(CatalogueItem(item, 1_700_000_000_000, "c", 1.0, "a text", (), (), True))
     evaluate(_few_events(1_200), recommender, BaseLearner(base))
     recommender.remove_item("never met")
-    recommender.recommend(UserState(), 1_700_001_000_000, exclude=_ONE)
+    recommender.recommend(UserState(), 1_700_001_000_000, exclude=_LEFT_OUT)
     _compiled().touch()
 
 

@@ -50,17 +50,17 @@ def swings(period: int) -> Course:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("season", [steady, swings(100_000), swings(5_000)], ids=["calm", "slow", "fast"])
-def test_a_false_alarm_comes_at_most_once_in_200_000_events_whatever_the_season(season: Course) -> None:
-    assert len(watch(200_000, season=season)) <= 1
+def test_false_alarms_are_rarer_than_one_in_200_000_events_whatever_the_season(season: Course) -> None:
+    assert len(watch(400_000, season=season)) <= 1
 
 
 @pytest.mark.parametrize("overstated", [1.0, 1.3])
 def test_a_tenth_of_the_hits_is_noticed_within_600_events_where_promises_are_strong(overstated: float) -> None:
     delays = []
-    for seed in range(5):
-        alarms = watch(18_000, seed, kept=falls(15_000, 0.9), overstated=overstated)
-        ((at, alarm), *_) = ((at, alarm) for at, alarm in alarms if at >= 15_000)
-        delays.append(at - 15_000)
+    for seed in range(7):
+        alarms = watch(23_000, seed, kept=falls(20_000, 0.9), overstated=overstated)
+        ((at, alarm), *_) = ((at, alarm) for at, alarm in alarms if at >= 20_000)
+        delays.append(at - 20_000)
         assert 0 < alarm.window < 3_000
         assert alarm.after < alarm.before
     assert median(delays) <= 600
@@ -70,9 +70,9 @@ def test_a_tenth_that_goes_over_20_000_events_is_mostly_noticed_before_half_of_i
     def goes(t: np.ndarray) -> np.ndarray:
         return 0.95 * (1 - 0.1 * np.clip((t - 20_000) / 20_000, 0, 1))
 
-    raised = [watch(29_200, seed, kept=goes) for seed in range(5)]
+    raised = [watch(29_200, seed, kept=goes) for seed in range(8)]
     assert not [at for alarms in raised for at, _ in alarms if at < 20_000]
-    assert sum(map(bool, raised)) >= 4
+    assert sum(map(bool, raised)) >= 6
     assert {alarm.name for alarms in raised for _, alarm in alarms} >= {"kept_promises_slowly"}
 
 
