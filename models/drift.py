@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from river.drift import ADWIN
@@ -19,8 +19,7 @@ from models.lists import Learned
 Kind = Literal["trigger", "evidence"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one prequential prediction turned out to be.
 
     Attributes

@@ -21,7 +21,7 @@ from models.knowledge.popularity import MID_LIST
 from models.lists import Learned, Ranked
 from models.rank import Ranker, corrected, softmax, top
 from models.retrieval import Candidates, Retriever
-from models.retrieval.select import TAKEN
+from models.retrieval.select import CANDIDATES, MANY, TAKEN
 from models.rules import Placed, RulesConfig, arrange
 from models.shadow import Comparison, Shadows
 from models.user_state import UserState
@@ -31,7 +31,7 @@ __all__ = ["Learned", "Ranked", "Recommender", "RecommenderConfig"]
 
 Floats = NDArray[np.float32]
 
-_NO_RULES = RulesConfig()
+_USUAL = 20  # length of the lists for which the usual number of candidates is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,6 @@ class Recommender:
         """The version served."""
         return self._ranker.base
 
-    @property
-    def _ruled(self) -> bool:
-        return self.config.rules != _NO_RULES
-
     def swap(self, base: BaseParameters) -> None:
         """Serve another version from now on; fast weights are carried over."""
         base.check()
@@ -146,27 +142,32 @@ class Recommender:
         explain : give each item its reasons.
         """
         knowledge = self.knowledge
+        left_out = {*exclude, *self.config.rules.blocked}
         asked = None if among is None else np.array([knowledge.slot(item) for item in among], np.int32)
-        candidates = self._retriever.retrieve(
-            state, now_ms, context_category, None if asked is None else np.unique(asked[asked > 0])
-        )
+        only = None if asked is None else np.unique(asked[asked > 0])
+        most = self._candidates(k, bool(left_out))
+        candidates = self._retriever.retrieve(state, now_ms, context_category, only, most)
         slots = candidates.slots
         scores, inputs = self._ranker.rank(candidates.features)
         fast = self.fast_weights.correction(state)
         scores = corrected(scores, inputs, fast)
-        left_out = {*exclude, *self.config.rules.blocked}
         placed = self._arrange(state, now_ms, slots, scores, k, left_out)
         why = reasons(self.base, inputs[placed.positions, :F], fast) if explain else [()] * len(placed.positions)
         names = knowledge.items.names
         explored = self.config.rules.exploration > 0
+        listed = slots[placed.positions].tolist(), scores[placed.positions].tolist()
         ranked = [
-            Ranked(names[slots[at]], float(scores[at]), because, propensity if explored else None)
-            for at, because, propensity in zip(placed.positions, why, placed.propensities, strict=True)
+            Ranked(names[slot], score, because, propensity if explored else None)
+            for slot, score, because, propensity in zip(*listed, why, placed.propensities, strict=True)
         ]
         for item, slot in zip(among or (), () if asked is None else asked.tolist(), strict=True):
             if slot == 0 and item not in left_out and len(ranked) < k:
                 ranked.append(Ranked(item, ranked[-1].score - 1 if ranked else 0.0))
         return ranked
+
+    def _candidates(self, k: int, keeps_out: bool) -> int:
+        """How many candidates to choose: more where the list is long, or what must not be shown may thin them out."""
+        return MANY if k > _USUAL or keeps_out or self.config.rules.active else CANDIDATES
 
     def _arrange(
         self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int, left_out: set[str]
@@ -174,16 +175,15 @@ class Recommender:
         """The list that keeps to the rules; without any that is the top k, found faster."""
         knowledge, rules = self.knowledge, self.config.rules
         allowed = self._allowed(state, slots, left_out)
-        if not self._ruled and allowed.all():
+        if not self.config.rules.active and allowed.all():
             best = top(scores, k).tolist()
             return Placed(best, [1.0] * len(best))
-        vector = knowledge.content.vector
         return arrange(
             scores,
             allowed,
             knowledge.items.events[slots] == 0,
             knowledge.items.category[slots],
-            vector[slots] if rules.diversity else vector[:0],
+            knowledge.content.unit(slots if rules.diversity else slots[:0]),
             k,
             rules,
             int(spread(np.uint64(state.user ^ now_ms))),
@@ -217,7 +217,7 @@ class Recommender:
         self, state: UserState, event: Interaction, k: int = 20, source: tuple[int, int] = (0, 0)
     ) -> Learned:
         """All of `learn` but for the item knowledge, which another recommender that shares it takes the event into."""
-        candidates = self._retriever.retrieve(state, event.timestamp_ms)
+        candidates = self._retriever.retrieve(state, event.timestamp_ms, candidates=self._candidates(k, False))
         slot = self.knowledge.slot(event.item_id)
         new = slot == 0 or self.knowledge.items.events[slot] == 0
         learned = self._predict(state, event, k, candidates, slot, new, source)
@@ -289,7 +289,7 @@ class Recommender:
         self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int
     ) -> NDArray[np.int64]:
         """Positions of the list that `recommend` would show; without rules that is the top k, found faster."""
-        if not self._ruled:
+        if not self.config.rules.active:
             return top(scores, k)
         placed = self._arrange(state, now_ms, slots, scores, k, set(self.config.rules.blocked))
         return np.array(placed.positions, np.int64)

@@ -6,6 +6,7 @@ A filter holds for every list, whatever the scores say; a list is rather shorter
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +53,14 @@ class RulesConfig:
                 "category_cap and newcomer_places must not be negative; diversity and exploration lie within [0, 1]"
             )
 
+    @property
+    def active(self) -> bool:
+        """Whether any of them may change a list."""
+        kept_out = self.filter_seen or self.filter_purchased or self.blocked
+        return bool(kept_out or self.category_cap or self.diversity or self.exploration or self.newcomer_places)
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+
+class Placed(NamedTuple):
     """A list: positions among the candidates, best first, and the probability with which each got its place."""
 
     positions: list[int]

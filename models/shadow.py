@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ EVERY = 2  # events between two comparisons
 EAGER = 2_000  # events at first of which each is compared: an untrained ranker must not serve long
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """One event on which two versions were compared.
 
     Attributes

@@ -6,7 +6,7 @@ but itself to be read. Little endian:
     format u8 = 2, header length u16, layout u32, base version u32, user u64, events u32, repeats u32,
     last time i64 (ms), session length u16, gap f32 (s), then the counts: items u8,
     order u8, event ids u8, shown u8, fast weights u16; then
-    items   hash u8[6], last time u32 (s since 2000), age in events u16, count f16, interval u8, kinds u8  each
+    items   16 bytes each, see `models.own_items`
     order   u8 each: positions in `items`, oldest first; bit 7: a session began here
     event ids u32 each, shown u32 each (low half of the hash), fast weights f16 each
 
@@ -16,6 +16,7 @@ A reader skips what a longer header or a longer record adds; another format is r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from struct import Struct
 
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from models.base import D
 from models.features import LAYOUT
 from models.interaction import Interaction, hash_id
-from models.own_items import ORDER, take_item
+from models.own_items import ITEM_BYTES, ORDER, pack, take_item, unpack
 
 FORMAT = 2
 ITEMS, EVENT_IDS, SHOWN = 36, 16, 20
@@ -32,11 +33,7 @@ SESSION_IDLE_MS = 30 * 60 * 1000
 HASH_MASK = (1 << 48) - 1
 """Items are known by 48 bits of their hash: at a million items one in 600 catalogues has one confusable pair."""
 
-_EPOCH_S = 946_684_800  # 2000-01-01, the earliest time accepted
 _HEADER = Struct("<BHIIQIIqHfBBBBH")
-_ITEM = np.dtype(
-    [("hash", "u1", 6), ("last", "<u4"), ("age", "<u2"), ("count", "<f2"), ("interval", "u1"), ("kinds", "u1")]
-)
 
 
 class UserStateError(ValueError):
@@ -134,49 +131,40 @@ class UserState:
         at, layout, state.base_version, state.user, state.events, state.repeats, state.last_ms = header[1:8]
         state.session_length, state.gap_s = header[8:10]
         items, order, ids, shown, fast = header[10:]
-        size = at + items * _ITEM.itemsize + order + 4 * (ids + shown) + 2 * fast
+        size = at + items * ITEM_BYTES + order + 4 * (ids + shown) + 2 * fast
         if at < _HEADER.size or items > ITEMS or order > ORDER or len(raw) < size:
             raise UserStateError("damaged user record: its length does not match its header")
-        state._read_items(np.frombuffer(raw, _ITEM, items, at))
-        at += items * _ITEM.itemsize
+        rows = np.frombuffer(raw, np.uint8, items * ITEM_BYTES, at).reshape(items, ITEM_BYTES)
+        at += items * ITEM_BYTES
         state.order = np.frombuffer(raw, np.uint8, order, at).copy()
         at += order
         state.event_ids = np.frombuffer(raw, "<u4", ids, at).tolist()
         state.shown = np.frombuffer(raw, "<u4", shown, at + 4 * ids).tolist()
+        # Copied, as kernels are compiled anew for numbers that lie at odd addresses.
+        halves = np.frombuffer(raw, "<u2", fast, at + 4 * (ids + shown)).copy()
+        if not state._read_items(rows, halves) or not isfinite(state.gap_s):
+            raise UserStateError("damaged user record: values out of range")
         if layout == LAYOUT and fast == D:
-            state.fast[:] = np.frombuffer(raw, "<f2", fast, at + 4 * (ids + shown))
-        state._check(items)
+            state.fast[:] = halves.view(np.float16)
         return state
 
-    def _read_items(self, rows: NDArray[np.void]) -> None:
+    def _read_items(self, rows: NDArray[np.uint8], fast: NDArray[np.uint16]) -> bool:
+        """Fill the table; returns whether the rows, the order read before, and the fast weights are sound."""
         n = len(rows)
-        wide = np.zeros((n, 8), np.uint8)
-        wide[:, :6] = rows["hash"]
-        self.items[:n] = wide.view("<u8")[:, 0]
-        self.last[:n] = rows["last"].astype(np.int64) + _EPOCH_S
-        self.touched[:n] = self.events - rows["age"].astype(np.int64)
-        self.count[:n] = rows["count"]
-        self.interval[:n] = rows["interval"]
-        self.kinds[:n] = rows["kinds"]
-
-    def _check(self, items: int) -> None:
-        finite = np.isfinite(self.fast).all() and np.isfinite(self.count).all()
-        if not finite or not np.isfinite(self.gap_s) or (items and not self.items[:items].all()):
-            raise UserStateError("damaged user record: values out of range")
-        if len(self.order) and int((self.order & 127).max()) >= items:
-            raise UserStateError("damaged user record: order names an item that is not there")
+        halves = np.empty(n, np.uint16)
+        table = self.items, self.last, self.touched, self.interval, self.kinds
+        sound: bool = unpack(rows, self.events, halves, *table, self.order, fast)
+        self.count[:n] = halves.view(np.float16)
+        return sound
 
     def encode(self) -> bytes:
         """Write the record; about 250 bytes after ten events, at most 1 KB but for lists shown longer than 20."""
         items = int(np.count_nonzero(self.items))
         fast = D if self.fast.any() else 0
-        rows = np.zeros(items, _ITEM)
-        rows["hash"] = self.items[:items].astype("<u8").view(np.uint8).reshape(items, 8)[:, :6]
-        rows["last"] = self.last[:items] - _EPOCH_S
-        rows["age"] = self.events - self.touched[:items]
-        rows["count"] = self.count[:items]
-        rows["interval"] = self.interval[:items]
-        rows["kinds"] = self.kinds[:items]
+        rows = np.empty((items, ITEM_BYTES), np.uint8)
+        halves = self.count[:items].astype(np.float16).view(np.uint16)
+        table = self.items, self.last, self.touched, self.interval, self.kinds
+        pack(halves, self.events, *table, rows)
         header = _HEADER.pack(
             FORMAT,
             _HEADER.size,
@@ -228,7 +216,8 @@ class UserState:
         self.gap_s = float(np.float32(self.gap_ms(timestamp_ms) / 1000))
         self.session_length = 1 if begins else min(self.session_length + 1, 65_535)
         self.events += 1
-        known, order = take_item(
+        grown = np.empty(ORDER, np.uint8)
+        known, length = take_item(
             np.uint64(hash_id(event.item_id) & HASH_MASK or 1),
             timestamp_ms // 1000,
             self.events,
@@ -241,9 +230,10 @@ class UserState:
             self.interval,
             self.kinds,
             self.order,
+            grown,
         )
         self.repeats += known
-        self.order = order
+        self.order = grown[:length]
         self.last_ms = max(self.last_ms, timestamp_ms)
         if event_id is not None:
             self.event_ids = [*self.event_ids[1 - EVENT_IDS :], hash_id(event_id) & 0xFFFFFFFF]

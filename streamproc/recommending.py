@@ -60,6 +60,7 @@ def warm_up(settings: Settings) -> None:
     for event in _few_events(_WARM_UP_EVENTS):
         recommender.learn(users[event.user], event)
         recommender.recommend(users[event.user], event.timestamp_ms, exclude=_LEFT_OUT)
+    UserState.decode(users[0].encode())
 
 
 def run_kernels() -> None:
@@ -74,6 +75,7 @@ def run_kernels() -> None:
     evaluate(_few_events(1_200), recommender, BaseLearner(base))
     recommender.remove_item("never met")
     recommender.recommend(UserState(), 1_700_001_000_000, exclude=_LEFT_OUT)
+    UserState.decode(UserState().encode())
     _compiled().touch()
 
 

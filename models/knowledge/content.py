@@ -1,7 +1,8 @@
 """Item content as one vector: hashed words of category, text and tags, and a projection of the supplied embedding.
 
 Feature hashing with signs (Weinberger et al. 2009) and a random projection both keep inner products in expectation, so
-their sum compares items by words and embedding at once.
+their sum compares items by words and embedding at once. Kept as int8, a cache line for each item: an inner product of
+two unit vectors is off by at most .03, and by .002 as a rule.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ from numpy.typing import NDArray
 from models.interaction import CatalogueItem, hash_id
 
 DIMENSIONS = 64
+SCALE = 127
+"""A kept number is a coordinate of the unit vector times this, rounded."""
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 256
 
 
 class Content:
-    """Unit vectors `[rows, 64]`, a row per item slot, zero for an item without content."""
+    """Unit vectors times `SCALE`, int8 `[rows, 64]`, a row per item slot, zero for an item without content."""
 
     def __init__(self, rows: int) -> None:
-        self.vector = np.zeros((rows, DIMENSIONS), np.float32)
+        self.vector = np.zeros((rows, DIMENSIONS), np.int8)
+
+    def unit(self, slots: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Unit vectors `[n, 64]` of some items."""
+        return self.vector[slots] * np.float32(1 / SCALE)
 
     def put(self, slot: int, item: CatalogueItem) -> None:
         """Set the vector of an item from what the catalogue says."""
@@ -32,11 +39,11 @@ class Content:
         if item.vector:
             supplied = np.asarray(item.vector, np.float32)
             vector = vector + _unit(supplied @ _projection(len(supplied)))
-        self.vector[slot] = _unit(vector)
+        self.vector[slot] = _kept(_unit(vector))
 
     def put_category(self, slot: int, category: str) -> None:
         """Set the vector of an item of which only the category is known."""
-        self.vector[slot] = _category_vector(category)
+        self.vector[slot] = _kept(_category_vector(category))
 
     def clear(self, slot: int) -> None:
         """Forget an item whose slot goes to another."""
@@ -56,6 +63,11 @@ def hashed_words(words: tuple[str, ...]) -> NDArray[np.float32]:
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
+
+
+def _kept(vector: NDArray[np.float32]) -> NDArray[np.int8]:
+    kept: NDArray[np.int8] = np.rint(vector * SCALE).astype(np.int8)
+    return kept
 
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from models.jit import kernel
 LISTS = 4
 FAST_LIST, MID_LIST, SLOW_LIST, START_LIST = range(LISTS)
 HALF_LIVES = np.array([200.0, 2_000.0, 20_000.0, 20_000.0])
-LEADERS = 160
+LEADERS = 256
 CATEGORY_LEADERS = 40
 _RESCALE = 400.0  # half lives after which the growing weights are brought back to 1
 

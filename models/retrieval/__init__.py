@@ -1,8 +1,8 @@
-"""First stage: about 250 candidates with their raw features, for one user at one moment."""
+"""First stage: some 160 candidates with their raw features, for one user at one moment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from models.knowledge import Knowledge
 from models.knowledge.tables import arguments, tables
 from models.retrieval.request import answer
 from models.retrieval.scratch import Scratch
-from models.retrieval.select import CANDIDATES, SOURCES
+from models.retrieval.select import CANDIDATES, MANY, SOURCES
 from models.user_state import UserState
 
 __all__ = ["SOURCES", "Candidates", "Retriever"]
@@ -24,8 +24,7 @@ _NOTHING = np.zeros(0, np.int32)
 _PRIOR = 3.0  # events' worth of evidence that all users give about one
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(NamedTuple):
     """Views that the next request overwrites.
 
     Attributes
@@ -45,7 +44,7 @@ class Retriever:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
-        self._reserve(CANDIDATES)
+        self._reserve(MANY)
 
     def _reserve(self, candidates: int) -> None:
         """Get scratch for so many candidates."""
@@ -54,14 +53,20 @@ class Retriever:
         self._arrays = arguments(answer, vars(self._scratch) | tables(knowledge))
 
     def retrieve(
-        self, state: UserState, now_ms: int, asked: str | None = None, among: Slots | None = None
+        self,
+        state: UserState,
+        now_ms: int,
+        asked: str | None = None,
+        among: Slots | None = None,
+        candidates: int = CANDIDATES,
     ) -> Candidates:
         """Candidates for a user as of `now_ms`.
 
         Parameters
         ----------
         asked : category of the request.
-        among : take exactly these slots instead of choosing about 256.
+        among : take exactly these slots instead of choosing.
+        candidates : how many to choose, at most `MANY`.
         """
         knowledge = self.knowledge
         items, users, second, newcomers = knowledge.items, knowledge.users, knowledge.second, knowledge.newcomers
@@ -110,6 +115,7 @@ class Retriever:
             knowledge.categories.numbers.get(asked or "", 0),
             _NOTHING if among is None else among,
             among is None,
+            candidates,
         )
         scratch = self._scratch
         features = scratch.numbers[: F * n].reshape(F, n).T

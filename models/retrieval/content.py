@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import kernel
-from models.knowledge.content import DIMENSIONS
+from models.jit import inlined, kernel
+from models.knowledge.content import DIMENSIONS, SCALE
 from models.retrieval.best import enter, order_of
 
 FEW = 5
@@ -27,6 +27,15 @@ def describe(own, vector, profile):
         profile /= np.sqrt(norm)
 
 
+@inlined
+def likeness(profile, vector, slot):
+    """Inner product of a unit vector and that of an item."""
+    product = np.float32(0)
+    for d in range(DIMENSIONS):
+        product += profile[d] * np.float32(vector[slot, d])
+    return product * np.float32(1 / SCALE)
+
+
 @kernel
 def propose_alike(profile, fresh, met, generation, events, available, vector, place, slots, out):
     """Fill `out` with the most alike, best first, of the items met last that few have touched; returns their number.
@@ -42,9 +51,7 @@ def propose_alike(profile, fresh, met, generation, events, available, vector, pl
         slot = reference & 0xFFFFFF
         if generation[slot] != reference >> 24 or events[slot] > FEW or not available[slot]:
             continue
-        similar = np.float32(0)
-        for d in range(DIMENSIONS):
-            similar += profile[d] * vector[slot, d]
+        similar = likeness(profile, vector, slot)
         if similar > 0.1:
             row = place[slot] - 1
             n = enter(similar, row if row >= 0 else len(slots) + i, keys, n)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import kernel, log
-from models.knowledge.content import DIMENSIONS
+from models.jit import inlined, kernel, log
 from models.knowledge.newcomers import HALF_LIFE, age_class, prospect
 from models.retrieval import workspace as ws
+from models.retrieval.content import likeness
 from models.retrieval.tastes import FADING, LIKES, NEXT, OTHERS, SESSION, TASTE
 
 # How likely each source alone is right, where the user does not repeat an own item.
@@ -47,7 +47,7 @@ _LIFTS = np.array(
 )
 
 
-@kernel
+@inlined
 def rule(probability):
     """Compress a probability."""
     return log(np.float32(1) + np.float32(50) * probability)
@@ -76,7 +76,7 @@ def lift(probability, share, column):
         column[i] = min(max(most, np.float32(-2)), np.float32(6)) if p > 0 else np.float32(0)
 
 
-@kernel
+@inlined
 def bits_set(bits):
     """How many of 30 bits are set, without a branch: a loop over them is guessed wrong once for each candidate."""
     bits -= bits >> 1 & 0x15555555
@@ -249,11 +249,7 @@ def user_features(
                 out[48, i] = abs(price[slot] - price[last_slot])
             if not np.isnan(usual_price):
                 out[49, i] = abs(price[slot] - usual_price)
-        similar = np.float32(0)
-        if described:
-            for d in range(DIMENSIONS):
-                similar += profile[d] * vector[slot, d]
-        out[51, i] = similar
+        out[51, i] = likeness(profile, vector, slot) if described else np.float32(0)
         out[60, i] = bits_set(found[rows[i]] & ((1 << 30) - 1))
     log_shifted(out[61], 0.0)
     log_shifted(out[62], _FLOOR)

@@ -19,6 +19,7 @@ from models.retrieval import SOURCES
 from models.rules import RulesConfig
 from models.snapshot import freeze
 from models.user_state import UserState
+from schemas.events import MAX_K
 from tests.unit.models.streams import START_MS, random_base, stream
 
 
@@ -147,6 +148,15 @@ def test_cold_user_gets_popular_items() -> None:
     ranked = recommender.recommend(UserState(), START_MS + 10**8, k=5)
     popular = sorted(range(1, events.used), key=lambda slot: -events.events[slot])[:15]
     assert {item.item_id for item in ranked} <= {events.names[slot] for slot in popular}
+
+
+def test_the_longest_list_that_may_be_asked_for_is_filled() -> None:
+    recommender, anna = Recommender(initial_parameters()), UserState()
+    for number in range(300):
+        event = Interaction(number % 7 + 1, f"i{number}", EventType.CLICK, START_MS + 1000 * number)
+        recommender.learn(anna if event.user == 1 else UserState(), event)
+    for state in (anna, UserState()):
+        assert len({ranked.item_id for ranked in recommender.recommend(state, START_MS + 10**6, k=MAX_K)}) == MAX_K
 
 
 def test_announced_item_is_a_candidate_before_its_first_event() -> None:

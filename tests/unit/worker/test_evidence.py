@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from models.base import initial_parameters
@@ -24,7 +22,7 @@ def test_what_a_list_promised_and_whose_foretold_an_event_is_told(
     event = Interaction(1, "tea", EventType.CLICK, 1_700_000_000_000)
     stranger = Recommender(initial_parameters()).learn(UserState(), event)
     window = EvidenceWindow()
-    learned = replace(stranger, rank=rank, promise=0.6, popularity_rank=popularity_rank)
+    learned = stranger._replace(rank=rank, promise=0.6, popularity_rank=popularity_rank)
     *before, last = (window.add(event, each) for each in [stranger] * (EVENTS - 1) + [learned])
     assert before == [None] * (EVENTS - 1)
     assert last is not None

@@ -65,7 +65,8 @@ def test_the_last_item_is_all_that_its_arm_knows() -> None:
     lists = []
     for forgotten in ("i3", "i7"):
         served = Recommender(random_base())
-        arm = SharingArm(ARMS["last_item_only"], served, lambda _: BaseLearner(random_base()), 0)
+        config = replace(ARMS["last_item_only"], worker_delta=False)  # which follows all users
+        arm = SharingArm(config, served, lambda _: BaseLearner(random_base()), 0)
         for row in rows:
             served.observe(row)
         for item in (forgotten, "i20"):
