@@ -1,4 +1,4 @@
-"""Second stage: the ranker as numba kernels, for some 160 candidates at a time."""
+"""Second stage: the ranker as numba kernels, for about 250 candidates at a time."""
 
 from __future__ import annotations
 

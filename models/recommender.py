@@ -21,7 +21,7 @@ from models.knowledge.popularity import MID_LIST
 from models.lists import Learned, Ranked
 from models.rank import Ranker, corrected, softmax, top
 from models.retrieval import Candidates, Retriever
-from models.retrieval.select import CANDIDATES, MANY, TAKEN
+from models.retrieval.select import TAKEN
 from models.rules import Placed, RulesConfig, arrange
 from models.shadow import Comparison, Shadows
 from models.user_state import UserState
@@ -30,8 +30,6 @@ from schemas.training import Moments
 __all__ = ["Learned", "Ranked", "Recommender", "RecommenderConfig"]
 
 Floats = NDArray[np.float32]
-
-_USUAL = 20  # length of the lists for which the usual number of candidates is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +143,7 @@ class Recommender:
         left_out = {*exclude, *self.config.rules.blocked}
         asked = None if among is None else np.array([knowledge.slot(item) for item in among], np.int32)
         only = None if asked is None else np.unique(asked[asked > 0])
-        most = self._candidates(k, bool(left_out))
-        candidates = self._retriever.retrieve(state, now_ms, context_category, only, most)
+        candidates = self._retriever.retrieve(state, now_ms, context_category, only)
         slots = candidates.slots
         scores, inputs = self._ranker.rank(candidates.features)
         fast = self.fast_weights.correction(state)
@@ -164,10 +161,6 @@ class Recommender:
             if slot == 0 and item not in left_out and len(ranked) < k:
                 ranked.append(Ranked(item, ranked[-1].score - 1 if ranked else 0.0))
         return ranked
-
-    def _candidates(self, k: int, keeps_out: bool) -> int:
-        """How many candidates to choose: more where the list is long, or what must not be shown may thin them out."""
-        return MANY if k > _USUAL or keeps_out or self.config.rules.active else CANDIDATES
 
     def _arrange(
         self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int, left_out: set[str]
@@ -217,7 +210,7 @@ class Recommender:
         self, state: UserState, event: Interaction, k: int = 20, source: tuple[int, int] = (0, 0)
     ) -> Learned:
         """All of `learn` but for the item knowledge, which another recommender that shares it takes the event into."""
-        candidates = self._retriever.retrieve(state, event.timestamp_ms, candidates=self._candidates(k, False))
+        candidates = self._retriever.retrieve(state, event.timestamp_ms)
         slot = self.knowledge.slot(event.item_id)
         new = slot == 0 or self.knowledge.items.events[slot] == 0
         learned = self._predict(state, event, k, candidates, slot, new, source)

@@ -1,4 +1,4 @@
-"""First stage: some 160 candidates with their raw features, for one user at one moment."""
+"""First stage: about 250 candidates with their raw features, for one user at one moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.knowledge import Knowledge
 from models.knowledge.tables import arguments, tables
 from models.retrieval.request import answer
 from models.retrieval.scratch import Scratch
-from models.retrieval.select import CANDIDATES, MANY, SOURCES
+from models.retrieval.select import CANDIDATES, SOURCES
 from models.user_state import UserState
 
 __all__ = ["SOURCES", "Candidates", "Retriever"]
@@ -44,7 +44,7 @@ class Retriever:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
-        self._reserve(MANY)
+        self._reserve(CANDIDATES)
 
     def _reserve(self, candidates: int) -> None:
         """Get scratch for so many candidates."""
@@ -53,20 +53,14 @@ class Retriever:
         self._arrays = arguments(answer, vars(self._scratch) | tables(knowledge))
 
     def retrieve(
-        self,
-        state: UserState,
-        now_ms: int,
-        asked: str | None = None,
-        among: Slots | None = None,
-        candidates: int = CANDIDATES,
+        self, state: UserState, now_ms: int, asked: str | None = None, among: Slots | None = None
     ) -> Candidates:
         """Candidates for a user as of `now_ms`.
 
         Parameters
         ----------
         asked : category of the request.
-        among : take exactly these slots instead of choosing.
-        candidates : how many to choose, at most `MANY`.
+        among : take exactly these slots instead of choosing about 256.
         """
         knowledge = self.knowledge
         items, users, second, newcomers = knowledge.items, knowledge.users, knowledge.second, knowledge.newcomers
@@ -115,7 +109,6 @@ class Retriever:
             knowledge.categories.numbers.get(asked or "", 0),
             _NOTHING if among is None else among,
             among is None,
-            candidates,
         )
         scratch = self._scratch
         features = scratch.numbers[: F * n].reshape(F, n).T

@@ -16,12 +16,12 @@ from models.retrieval.newcomers import propose_newcomers
 from models.retrieval.own import locate, score_own
 from models.retrieval.rows import item_features, moment_features, user_features
 from models.retrieval.rules import score_rules, score_second
-from models.retrieval.select import COLUMNS, CONTENT, NEWCOMERS, QUOTAS, choose, propose
+from models.retrieval.select import CANDIDATES, COLUMNS, CONTENT, NEWCOMERS, QUOTAS, choose, propose
 from models.retrieval.tastes import weigh
 from models.retrieval.workspace import reset, touch
 
 _DEPTH_SESSION, _DEPTH_USER = 6.0, 12.0  # list positions at which a neighbour's vote weighs half
-_SESSION_QUERY, _USER_QUERY = 8, 10
+_SESSION_QUERY, _USER_QUERY = 8, 20
 _NEARNESS = (1.0 / np.arange(1, _SESSION_QUERY + 1)).astype(np.float32)
 _FADING = (0.9 ** np.arange(_USER_QUERY)).astype(np.float32)
 
@@ -48,7 +48,7 @@ def answer(
     # the user's record
     remembered, sequence, last, touched, count, interval, kinds, user, user_events, user_repeats, repeat_rate,
     # the request
-    now_ms, opens, session_length, gap_s, asked, among, chooses, most,
+    now_ms, opens, session_length, gap_s, asked, among, chooses,
 ):  # fmt: skip
     """Run all sources, choose, and describe what was chosen; returns the number n of candidates.
 
@@ -66,7 +66,7 @@ def answer(
     user_repeats, repeat_rate : share of the user's events that repeat an own item, as it is and smoothed.
     opens : whether an event now would open a session; session_length, gap_s : as of now.
     asked : category of the request, 0 for none.
-    among : slots to take instead of choosing, unless `chooses`, at most so many.
+    among : slots to take instead of choosing, unless `chooses`.
     """
     reset(place, slots, size)
     n_own, in_session = locate(remembered, sequence, item_keys, item_values, own, order)
@@ -105,22 +105,22 @@ def answer(
     if chooses:
         lengths[CONTENT] = propose_alike(
             profile, fresh, met, generation, events, available, vector, place, slots,
-            lists[CONTENT, : QUOTAS[CONTENT]],
+            lists[CONTENT, : QUOTAS[1, CONTENT]],
         )  # fmt: skip
         lengths[NEWCOMERS] = 0
         if newcomers:
             lengths[NEWCOMERS] = propose_newcomers(
                 n_kinds, taste_category, shares, taste_place, hot, newest, announced, stock, adopted, stamp, readiness,
                 usual, event, category_score, max(total[SLOW_LIST], 1e-9), fresh, met, generation, last_event, events,
-                available, category, price, np.float64(usual_price), lists[NEWCOMERS, : QUOTAS[NEWCOMERS]],
+                available, category, price, np.float64(usual_price), lists[NEWCOMERS, : QUOTAS[1, NEWCOMERS]],
             )  # fmt: skip
         propose(
-            QUOTAS, latest, category, leaders, category_leaders, follower, follower_weight, recent, event,
+            QUOTAS[1], latest, category, leaders, category_leaders, follower, follower_weight, recent, event,
             lists, lengths,
         )  # fmt: skip
         n = choose(
             COLUMNS, QUOTAS, leaders, available, lists, lengths, place, slots, value, found, size,
-            chosen[:most],
+            chosen[:CANDIDATES],
         )  # fmt: skip
     else:
         n = 0

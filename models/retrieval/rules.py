@@ -26,7 +26,10 @@ from models.retrieval.workspace import (
 )
 
 PRIOR = 1.0
-RULE_ITEMS = 6
+_HARMONIC = np.array(  # 1 + 1/2 + ... + 1/n, of none to ten terms, to the last bit as the first releases summed them
+    [1e-9, 1.0, 1.5, 1.8333334, 2.0833335, 2.2833335, 2.4500003, 2.5928574, 2.7178571, 2.8289683, 2.9289682], np.float32
+)
+RULE_ITEMS = len(_HARMONIC) - 1
 
 
 @kernel
@@ -48,7 +51,7 @@ def score_rules(
     found,
     size,
 ):
-    """Add the rules of up to `RULE_ITEMS` items.
+    """Add the rules of up to ten items.
 
     Parameters
     ----------
@@ -56,10 +59,9 @@ def score_rules(
     in_session : how many of them belong to the session.
     """
     n = min(len(context), RULE_ITEMS)
-    norm_history = np.float32(1e-9)
+    norm_history = _HARMONIC[n]
     norm_session = np.float32(1e-9)
     for i in range(n):
-        norm_history += np.float32(1.0 / (i + 1))
         if i < in_session:
             norm_session += np.float32(1.0 / (i + 1))
     for i in range(n):

@@ -44,7 +44,7 @@ def test_retriever_contract(world: tuple[Knowledge, dict[int, UserState]], sourc
     assert any(lists), "it proposes something to somebody"
     assert lists == proposed(world, source), "the same every time"
     for slots in lists:
-        assert len(set(slots)) == len(slots) <= QUOTAS[source]
+        assert len(set(slots)) == len(slots) <= QUOTAS[1, source]
         for slot in slots:
             name = knowledge.items.names[slot]
             assert knowledge.items.available[slot]
