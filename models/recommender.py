@@ -143,7 +143,7 @@ class Recommender:
         left_out = {*exclude, *self.config.rules.blocked}
         asked = None if among is None else np.array([knowledge.slot(item) for item in among], np.int32)
         only = None if asked is None else np.unique(asked[asked > 0])
-        candidates = self._retriever.retrieve(state, now_ms, context_category, only)
+        candidates = self._retriever.retrieve(state, now_ms, context_category, only, k)
         slots = candidates.slots
         scores, inputs = self._ranker.rank(candidates.features)
         fast = self.fast_weights.correction(state)

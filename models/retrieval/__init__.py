@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from models.features import F
 from models.knowledge import Knowledge
+from models.knowledge.popularity import LEADERS
 from models.knowledge.tables import arguments, tables
 from models.retrieval.request import answer
 from models.retrieval.scratch import Scratch
-from models.retrieval.select import CANDIDATES, SOURCES
+from models.retrieval.select import CANDIDATES, FILL, LONG, SOURCES
 from models.user_state import UserState
 
 __all__ = ["SOURCES", "Candidates", "Retriever"]
@@ -53,7 +54,7 @@ class Retriever:
         self._arrays = arguments(answer, vars(self._scratch) | tables(knowledge))
 
     def retrieve(
-        self, state: UserState, now_ms: int, asked: str | None = None, among: Slots | None = None
+        self, state: UserState, now_ms: int, asked: str | None = None, among: Slots | None = None, k: int = 20
     ) -> Candidates:
         """Candidates for a user as of `now_ms`.
 
@@ -61,6 +62,7 @@ class Retriever:
         ----------
         asked : category of the request.
         among : take exactly these slots instead of choosing about 256.
+        k : length of the list that they are for.
         """
         knowledge = self.knowledge
         items, users, second, newcomers = knowledge.items, knowledge.users, knowledge.second, knowledge.newcomers
@@ -109,6 +111,7 @@ class Retriever:
             knowledge.categories.numbers.get(asked or "", 0),
             _NOTHING if among is None else among,
             among is None,
+            FILL if k <= LONG else LEADERS,
         )
         scratch = self._scratch
         features = scratch.numbers[: F * n].reshape(F, n).T

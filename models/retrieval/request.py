@@ -48,7 +48,7 @@ def answer(
     # the user's record
     remembered, sequence, last, touched, count, interval, kinds, user, user_events, user_repeats, repeat_rate,
     # the request
-    now_ms, opens, session_length, gap_s, asked, among, chooses,
+    now_ms, opens, session_length, gap_s, asked, among, chooses, fill,
 ):  # fmt: skip
     """Run all sources, choose, and describe what was chosen; returns the number n of candidates.
 
@@ -66,7 +66,7 @@ def answer(
     user_repeats, repeat_rate : share of the user's events that repeat an own item, as it is and smoothed.
     opens : whether an event now would open a session; session_length, gap_s : as of now.
     asked : category of the request, 0 for none.
-    among : slots to take instead of choosing, unless `chooses`.
+    among : slots to take instead of choosing, unless `chooses`; fill : as `choose` takes it.
     """
     reset(place, slots, size)
     n_own, in_session = locate(remembered, sequence, item_keys, item_values, own, order)
@@ -119,7 +119,7 @@ def answer(
             lists, lengths,
         )  # fmt: skip
         n = choose(
-            COLUMNS, QUOTAS, leaders, available, lists, lengths, place, slots, value, found, size,
+            COLUMNS, QUOTAS, leaders, fill, available, lists, lengths, place, slots, value, found, size,
             chosen[:CANDIDATES],
         )  # fmt: skip
     else:

@@ -11,6 +11,8 @@ from models.retrieval.best import enter, order_of
 from models.retrieval.workspace import touch
 
 CANDIDATES = 256
+FILL = 160  # leaders that fill up the candidates; all there are where the list is longer than `LONG`
+LONG = 100
 CATEGORIES = 4  # of the user's latest, whose leaders are proposed
 
 SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two rounds, workspace column or -1
@@ -90,14 +92,14 @@ def best(column, deepest, slots, value, size, out):
 
 
 @kernel
-def choose(columns, quotas, leaders, allowed, lists, lengths, place, slots, value, found, size, chosen):
+def choose(columns, quotas, leaders, fill, allowed, lists, lengths, place, slots, value, found, size, chosen):
     """Fill `chosen` with workspace rows by two rounds of quotas, the rest by popularity; returns their number.
 
     Parameters
     ----------
     columns : int64[sources], the workspace column of a source, -1 where its proposals are in `lists` already.
     quotas : int64[2, sources].
-    leaders : int32[LISTS, LEADERS], of `Popularity`.
+    leaders : int32[LISTS, LEADERS], of `Popularity`; the first `fill` of the slow ones fill up.
     lists, lengths : int32[sources, DEEPEST] slots proposed, best first (0: none), and their numbers.
     found : receives the bits of the sources that proposed each row within their second quota.
     """
@@ -123,7 +125,7 @@ def choose(columns, quotas, leaders, allowed, lists, lengths, place, slots, valu
                     chosen[n] = row
                     n += 1
                 found[row] = bits
-    for i in range(leaders.shape[1]):
+    for i in range(fill):
         slot = leaders[SLOW_LIST, i]
         if n == len(chosen) or slot == 0:
             break
