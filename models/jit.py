@@ -1,9 +1,8 @@
-"""The decorators of all numba kernels."""
+"""The one decorator of all numba kernels."""
 
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
 
 import numba
 import numpy as np
@@ -18,7 +17,7 @@ def _cache_directory() -> str:
     """
     digest = blake2b(digest_size=8)
     for source in sorted(Path(__file__).parent.rglob("*.py")):
-        if b"models.jit" in (text := source.read_bytes()):
+        if b"@kernel" in (text := source.read_bytes()):
             digest.update(text)
     home = Path.home() / ".cache"
     root = home if home.is_dir() else Path(gettempdir())
@@ -28,22 +27,11 @@ def _cache_directory() -> str:
 if not numba.config.CACHE_DIR:
     numba.config.CACHE_DIR = _cache_directory()
 
-_OPTIONS: Any = {
-    "cache": True,
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
-}
-
-kernel = njit(**_OPTIONS)
+kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
 """Compile on first use and keep on disk. NaN and infinity keep their meaning; sums may be reordered."""
 
-inlined = njit(**_OPTIONS, forceinline=True)
-"""The same for what kernels call in their innermost loops: an array is seven arguments of a call, and the compiler does
-not count them when it decides."""
 
-
-@inlined
+@kernel
 def log(x):
     """Natural log of a positive float32, within 1e-5 absolutely; four times as fast as libm's, and vectorised.
 

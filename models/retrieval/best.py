@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import inlined
+from models.jit import kernel
 
 _LOW = np.uint64(0xFFFFFFFF)
 
 
-@inlined
+@kernel
 def enter(score, order, keys, n):
     """Enter a positive float32 score into keys[:n], best first, the worst of which gives way; returns their number."""
     key = np.uint64(np.float32(score).view(np.uint32)) << np.uint64(32) | _LOW - np.uint64(order)
@@ -31,7 +31,7 @@ def enter(score, order, keys, n):
     return n
 
 
-@inlined
+@kernel
 def order_of(key):
     """With which order a key was entered."""
     return np.int64(_LOW - (key & _LOW))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import inlined, kernel
+from models.jit import kernel
 from models.knowledge.content import DIMENSIONS, SCALE
 from models.retrieval.best import enter, order_of
 
@@ -27,7 +27,7 @@ def describe(own, vector, profile):
         profile /= np.sqrt(norm)
 
 
-@inlined
+@kernel
 def likeness(profile, vector, slot):
     """Inner product of a unit vector and that of an item."""
     product = np.float32(0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import inlined, kernel, log
+from models.jit import kernel, log
 from models.knowledge.newcomers import HALF_LIFE, age_class, prospect
 from models.retrieval import workspace as ws
 from models.retrieval.content import likeness
@@ -47,7 +47,7 @@ _LIFTS = np.array(
 )
 
 
-@inlined
+@kernel
 def rule(probability):
     """Compress a probability."""
     return log(np.float32(1) + np.float32(50) * probability)
@@ -76,7 +76,7 @@ def lift(probability, share, column):
         column[i] = min(max(most, np.float32(-2)), np.float32(6)) if p > 0 else np.float32(0)
 
 
-@inlined
+@kernel
 def bits_set(bits):
     """How many of 30 bits are set, without a branch: a loop over them is guessed wrong once for each candidate."""
     bits -= bits >> 1 & 0x15555555

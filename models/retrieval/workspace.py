@@ -5,7 +5,7 @@ It is the arrays `place`, `slots`, `value`, `found` and `size` of `models.retrie
 
 from __future__ import annotations
 
-from models.jit import inlined, kernel
+from models.jit import kernel
 
 TOUCHED = 12_288
 (
@@ -37,7 +37,7 @@ def reset(place, slots, size):
     size[0] = 0
 
 
-@inlined
+@kernel
 def touch(slot, place, slots, value, found, size):
     """Row of a slot, a new one at its first touch; -1 when there is no more room."""
     row = place[slot] - 1
