@@ -40,8 +40,7 @@ def main(files: tuple[Path, ...], quick: bool, parts: tuple[str, ...], json_file
     so in a worker on a real Kafka (Java, Maven) while events come, `harm` forces a bad one through, `rollback` has
     three workers on a real Kafka go back to an old one. Everything is seeded.
     """
-    # Loading torch takes seconds, for which --help must not wait.
-    from benchmarks.learning import (  # noqa: PLC0415
+    from benchmarks.learning import (  # noqa: PLC0415  # torch takes seconds to load, for which --help must not wait
         harm,
         outcomes,
         recovery,

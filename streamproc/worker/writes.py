@@ -11,12 +11,13 @@ from models.features import FEATURES
 from models.interaction import Interaction
 from models.lists import Ranked
 from schemas.knowledge import ItemStatsDelta, StatsInteraction
-from schemas.outputs import DriftSignal
+from schemas.outputs import DriftSignal, Recommendation
 from schemas.record import RecordError, encode
 from streamproc.engine import InputRecord, Output
 from streamproc.settings import Settings
 
 _WORDS: Final = {feature.name: feature.words for feature in FEATURES}
+_SCHEMA_VERSION: Final = Recommendation.model_fields["schema_version"].default
 INSTANCE_HEADER: Final = "instance"
 MAX_REASONS: Final = 3
 # A record of so many interactions stays below the brokers' usual limit of 1 MB, whatever the ids.
@@ -46,7 +47,7 @@ def recommendation(
         item: dict[str, Any] = {"item_id": item_id, "score": score, "reasons": why}
         items.append(item if propensity is None else item | {"propensity": propensity})
     record = {
-        "schema_version": "1.0",
+        "schema_version": _SCHEMA_VERSION,
         "id": f"{cause.topic}-{cause.partition}-{cause.offset}",
         "user_id": user_id,
         "timestamp_ms": timestamp_ms,
