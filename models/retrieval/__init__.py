@@ -49,8 +49,9 @@ class Retriever:
 
     def _reserve(self, candidates: int) -> None:
         """Get scratch for so many candidates."""
-        knowledge = self.knowledge
-        self._scratch = Scratch(len(knowledge.items.hashes), knowledge.config.max_categories + 1, candidates)
+        knowledge, config = self.knowledge, self.knowledge.config
+        items, categories = len(knowledge.items.hashes), config.max_categories + 1
+        self._scratch = Scratch(items, categories, candidates, config.pairs_per_item, config.session_length)
         self._arrays = arguments(answer, vars(self._scratch) | tables(knowledge))
 
     def retrieve(

@@ -33,10 +33,9 @@ def score_neighbours(
     place,
     slots,
     value,
-    found,
-    size,
+    used,
 ):
-    """Let the 80 lists nearest to the query vote.
+    """Let the 80 lists nearest to the query vote; returns the rows in use.
 
     Parameters
     ----------
@@ -116,10 +115,8 @@ def score_neighbours(
             slot = reference & 0xFFFFFF
             if slot == 0 or generation[slot] != reference >> 24:
                 continue
-            row = place[slot] - 1
-            if row < 0:
-                row = touch(slot, place, slots, value, found, size)
-            if row >= 0:
-                value[row, column] += vote * fading[back]
+            voted, used = touch(slot, used, place, slots)
+            value[voted, column] += vote * fading[back]
     for i in range(n):
         overlap[candidates[i]] = 0
+    return used

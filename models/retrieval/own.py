@@ -44,15 +44,14 @@ def locate(items, order, keys, values, own, context):
 
 
 @kernel
-def score_own(own, order, place, slots, value, found, size):
-    """Touch the user's own items and what followed the last one in the user's own sequence."""
+def score_own(own, order, place, slots, value, used):
+    """Touch the user's own items and what followed the last one in the user's own sequence; returns the rows in use."""
     for i in range(len(own)):
         if own[i] != 0:
-            row = touch(own[i], place, slots, value, found, size)
-            if row >= 0:
-                value[row, OWN] = i + 1
+            row, used = touch(own[i], used, place, slots)
+            value[row, OWN] = i + 1
     if len(order) == 0:
-        return
+        return used
     last = order[len(order) - 1] & 127
     strength = np.float32(1)
     for back in range(1, len(order)):
@@ -62,3 +61,4 @@ def score_own(own, order, place, slots, value, found, size):
             if slot != 0 and place[slot] != 0:
                 value[place[slot] - 1, OWN_NEXT] += strength
                 strength *= np.float32(0.7)
+    return used

@@ -68,34 +68,34 @@ def answer(
     asked : category of the request, 0 for none.
     among : slots to take instead of choosing, unless `chooses`; fill : as `choose` takes it.
     """
-    reset(place, slots, size)
+    reset(place, slots, value, found, size)
     n_own, in_session = locate(remembered, sequence, item_keys, item_values, own, order)
     if opens:
         in_session = 0
     positions = order[:n_own]
     latest = own[positions]
-    score_own(own, sequence, place, slots, value, found, size)
-    score_rules(
+    used = score_own(own, sequence, place, slots, value, 0)
+    used = score_rules(
         latest, in_session, event, slow, fast, pair_row, partner, pair_weight, pair_total, pair_stamp, generation,
-        place, slots, value, found, size,
+        place, slots, value, used,
     )  # fmt: skip
     if n_own >= 2 and latest[0] != 0 and latest[1] != 0:
         before = np.int64(generation[latest[1]]) << SLOT_BITS | latest[1]
         after = np.int64(generation[latest[0]]) << SLOT_BITS | latest[0]
-        score_second(
+        used = score_second(
             before, after, context, context_total, successor, successor_weight, generation,
-            place, slots, value, found, size,
+            place, slots, value, used,
         )  # fmt: skip
     at = find(user, user_keys, user_values)
-    score_neighbours(
+    used = score_neighbours(
         latest[: max(in_session, min(3, n_own))][:_SESSION_QUERY], _NEARNESS, events, session, user_session[at],
         ws.SESSION_KNN, _DEPTH_SESSION, session_members, session_size, session_row, session_posted, session_count,
-        session_overlap, generation, place, slots, value, found, size,
+        session_overlap, generation, place, slots, value, used,
     )  # fmt: skip
-    score_neighbours(
+    used = score_neighbours(
         latest[:_USER_QUERY], _FADING, events, len(user_size) - 1, np.int64(at) if at > 0 else -1,
         ws.USER_KNN, _DEPTH_USER, user_members, user_size, user_row, user_posted, user_count,
-        user_overlap, generation, place, slots, value, found, size,
+        user_overlap, generation, place, slots, value, used,
     )  # fmt: skip
     n_kinds, usual_price, all_counts = weigh(
         own, positions, in_session, user_events + 1, touched, count, category, price,
@@ -118,17 +118,16 @@ def answer(
             QUOTAS[1], latest, category, leaders, category_leaders, follower, follower_weight, recent, event,
             lists, lengths,
         )  # fmt: skip
-        n = choose(
-            COLUMNS, QUOTAS, leaders, fill, available, lists, lengths, place, slots, value, found, size,
+        n, used = choose(
+            COLUMNS, QUOTAS, leaders, fill, available, lists, lengths, place, slots, value, found, used,
             chosen[:CANDIDATES],
         )  # fmt: skip
     else:
         n = 0
         for slot in among:
-            row = touch(slot, place, slots, value, found, size)
-            if row >= 0:
-                chosen[n] = row
-                n += 1
+            chosen[n], used = touch(slot, used, place, slots)
+            n += 1
+    size[0] = used
     rows = chosen[:n]
     for i in range(n):
         candidates[i] = slots[rows[i]]

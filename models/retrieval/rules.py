@@ -48,10 +48,9 @@ def score_rules(
     place,
     slots,
     value,
-    found,
-    size,
+    used,
 ):
-    """Add the rules of up to ten items.
+    """Add the rules of up to ten items; returns the rows in use.
 
     Parameters
     ----------
@@ -87,11 +86,7 @@ def score_rules(
             target = reference & 0xFFFFFF
             if generation[target] != reference >> 24:
                 continue
-            at = place[target] - 1
-            if at < 0:
-                at = touch(target, place, slots, value, found, size)
-                if at < 0:
-                    continue
+            at, used = touch(target, used, place, slots)
             p_next = weight[cell, NEXT] * next_scale
             p_slow = weight[cell, SLOW] * slow_scale
             p_fast = weight[cell, FAST] * fast_scale
@@ -110,14 +105,15 @@ def score_rules(
                 value[at, FAST_RECENT] += p_fast * session
             value[at, CROSS_HISTORY] += p_cross * history
             value[at, BACK_HISTORY] += p_back * history
+    return used
 
 
 @kernel
-def score_second(before, last, context, total, successor, weight, generation, place, slots, value, found, size):
-    """Add what followed the last two items; `before` and `last` are references."""
+def score_second(before, last, context, total, successor, weight, generation, place, slots, value, used):
+    """Add what followed the last two items; `before` and `last` are references. Returns the rows in use."""
     at = find_second(before, last, context)
     if at < 0:
-        return
+        return used
     for i in range(SUCCESSORS):
         reference = successor[at, i]
         if reference == 0:
@@ -125,6 +121,6 @@ def score_second(before, last, context, total, successor, weight, generation, pl
         slot = reference & 0xFFFFFF
         if generation[slot] != reference >> 24:
             continue
-        row = touch(slot, place, slots, value, found, size)
-        if row >= 0:
-            value[row, SECOND] = weight[at, i] / (total[at] + np.float32(PRIOR))
+        row, used = touch(slot, used, place, slots)
+        value[row, SECOND] = weight[at, i] / (total[at] + np.float32(PRIOR))
+    return used

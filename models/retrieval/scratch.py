@@ -6,9 +6,14 @@ import numpy as np
 
 from models.features import F
 from models.knowledge.content import DIMENSIONS
+from models.knowledge.popularity import LEADERS
+from models.knowledge.second_order import SUCCESSORS
+from models.knowledge.users import HISTORY
+from models.retrieval.neighbours import NEIGHBOURS
+from models.retrieval.rules import RULE_ITEMS
 from models.retrieval.select import DEEPEST, SOURCES
 from models.retrieval.tastes import KINDS
-from models.retrieval.workspace import COLUMNS, TOUCHED
+from models.retrieval.workspace import COLUMNS
 from models.user_state import ITEMS
 
 
@@ -19,13 +24,14 @@ class Scratch:
     ----------
     items, categories : item slots and category numbers.
     candidates : most candidates of a request.
+    pairs, session : partners of an item in the pair table, and items of a session, at most.
 
     Attributes
     ----------
     place : int32[items], 1-based row of a slot in the workspace, 0 where it is untouched.
-    slots : int32[TOUCHED], slots touched, in the order of the first touch; further ones are ignored.
-    value : float32[TOUCHED, COLUMNS], one column per retriever score.
-    found : int32[TOUCHED], bit s set where source s proposed the item.
+    slots : int32[rows], slots touched, in the order of the first touch.
+    value : float32[rows, COLUMNS], one column per retriever score.
+    found : int32[rows], bit s set where source s proposed the item.
     size : int64[1], rows in use.
     own, order : int32[ITEMS], see `locate`.
     taste_place, taste_category, shares : see `weigh`.
@@ -35,11 +41,15 @@ class Scratch:
     numbers : float32, features of the candidates and what they are made of.
     """
 
-    def __init__(self, items: int, categories: int, candidates: int) -> None:
+    def __init__(self, items: int, categories: int, candidates: int, pairs: int, session: int) -> None:
+        rules = RULE_ITEMS * pairs + SUCCESSORS
+        voted = NEIGHBOURS * (session + HISTORY)
+        proposed = len(SOURCES) * DEEPEST + LEADERS
+        rows = ITEMS + rules + voted + proposed + candidates  # the most that a request can touch
         self.place = np.zeros(items, np.int32)
-        self.slots = np.zeros(TOUCHED, np.int32)
-        self.value = np.zeros((TOUCHED, COLUMNS), np.float32)
-        self.found = np.zeros(TOUCHED, np.int32)
+        self.slots = np.zeros(rows, np.int32)
+        self.value = np.zeros((rows, COLUMNS), np.float32)
+        self.found = np.zeros(rows, np.int32)
         self.size = np.zeros(1, np.int64)
         self.own = np.zeros(ITEMS, np.int32)
         self.order = np.zeros(ITEMS, np.int32)

@@ -78,11 +78,11 @@ def propose(
 
 
 @kernel
-def best(column, deepest, slots, value, size, out):
+def best(column, deepest, slots, value, used, out):
     """Slots with the highest positive values of a column, best first, into `out`; returns their number."""
     keys = np.empty(deepest, np.uint64)
     n = 0
-    for row in range(size[0]):
+    for row in range(used):
         score = value[row, column]
         if score > 0:
             n = enter(score, row, keys, n)
@@ -92,8 +92,10 @@ def best(column, deepest, slots, value, size, out):
 
 
 @kernel
-def choose(columns, quotas, leaders, fill, allowed, lists, lengths, place, slots, value, found, size, chosen):
-    """Fill `chosen` with workspace rows by two rounds of quotas, the rest by popularity; returns their number.
+def choose(columns, quotas, leaders, fill, allowed, lists, lengths, place, slots, value, found, used, chosen):
+    """Fill `chosen` with workspace rows by two rounds of quotas, the rest by popularity.
+
+    Returns their number, and the rows in use.
 
     Parameters
     ----------
@@ -107,18 +109,14 @@ def choose(columns, quotas, leaders, fill, allowed, lists, lengths, place, slots
     for turn in range(2):
         for source in range(len(columns)):
             if turn == 0 and columns[source] >= 0:
-                lengths[source] = best(columns[source], quotas[1, source], slots, value, size, lists[source])
+                lengths[source] = best(columns[source], quotas[1, source], slots, value, used, lists[source])
             for i in range(quotas[0, source] if turn else 0, min(lengths[source], quotas[turn, source])):
                 slot = lists[source, i]
                 if slot == 0 or not allowed[slot]:
                     continue
-                row = place[slot] - 1
-                if row < 0:
-                    if n == len(chosen):
-                        continue
-                    row = touch(slot, place, slots, value, found, size)
-                    if row < 0:
-                        continue
+                if n == len(chosen) and place[slot] == 0:
+                    continue
+                row, used = touch(slot, used, place, slots)
                 bits = found[row] | (1 << source)
                 if bits & TAKEN == 0 and n < len(chosen):
                     bits |= TAKEN
@@ -129,11 +127,9 @@ def choose(columns, quotas, leaders, fill, allowed, lists, lengths, place, slots
         slot = leaders[SLOW_LIST, i]
         if n == len(chosen) or slot == 0:
             break
-        row = place[slot] - 1
-        if row < 0:
-            row = touch(slot, place, slots, value, found, size)
-        if row >= 0 and allowed[slot] and found[row] & TAKEN == 0:
+        row, used = touch(slot, used, place, slots)
+        if allowed[slot] and found[row] & TAKEN == 0:
             found[row] |= TAKEN
             chosen[n] = row
             n += 1
-    return n
+    return n, used

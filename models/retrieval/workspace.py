@@ -1,13 +1,14 @@
 """The workspace: a row for every item that some retriever touched, with what each of them says about it.
 
-It is the arrays `place`, `slots`, `value`, `found` and `size` of `models.retrieval.scratch`.
+It is the arrays `place`, `slots`, `value`, `found` and `size` of `models.retrieval.scratch`, whose rows are zero where
+they are not in use. They have room for all that a request can touch, so that no one asks. While a request runs, the
+number of rows in use goes from one kernel to the next, as `used`.
 """
 
 from __future__ import annotations
 
 from models.jit import kernel
 
-TOUCHED = 12_288
 (
     NEXT_LAST,
     SLOW_LAST,
@@ -30,25 +31,24 @@ COLUMNS = 16
 
 
 @kernel
-def reset(place, slots, size):
+def reset(place, slots, value, found, size):
     """Untouch everything."""
-    for i in range(size[0]):
+    used = size[0]
+    for i in range(used):
         place[slots[i]] = 0
-    size[0] = 0
+    value[:used] = 0
+    found[:used] = 0
 
 
 @kernel
-def touch(slot, place, slots, value, found, size):
-    """Row of a slot, a new one at its first touch; -1 when there is no more room."""
+def touch(slot, used, place, slots):
+    """Row of a slot, a new one at its first touch, and the number of rows in use then.
+
+    Without a branch: whether an item is touched already is as good as random, and a wrong guess costs more than this.
+    """
     row = place[slot] - 1
-    if row < 0:
-        row = size[0]
-        if row == len(slots):
-            return -1
-        size[0] = row + 1
-        place[slot] = row + 1
-        slots[row] = slot
-        found[row] = 0
-        for column in range(COLUMNS):
-            value[row, column] = 0
-    return row
+    new = row < 0
+    row = used if new else row
+    place[slot] = row + 1
+    slots[row] = slot
+    return row, used + new
