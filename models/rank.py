@@ -88,15 +88,20 @@ def top(scores: Floats, k: int) -> NDArray[np.int64]:
 
 @kernel
 def exponentiate(scores, shares):
-    """Fill `shares` with the softmax of `scores`."""
+    """Fill `shares` with the softmax of `scores`.
+
+    The sum has a loop of its own: beside the exponentials it would be compiled twice, and the order of its terms, and so
+    its last digit, would depend on whether the two arrays happen to be neighbours in memory.
+    """
     most = np.float32(-np.inf)
     for score in scores:
         most = max(most, score)
-    total = np.float32(0)
     for i in range(len(scores)):
         shares[i] = np.exp(scores[i] - most)
-        total += shares[i]
-    for i in range(len(scores)):
+    total = np.float32(0)
+    for share in shares:
+        total += share
+    for i in range(len(shares)):
         shares[i] /= total
 
 

@@ -9,7 +9,7 @@ import torch
 from models.base import BaseParameters, D, F, initial_parameters
 from models.explain import attributions, reasons
 from models.features import INDEX
-from models.rank import Ranker, top
+from models.rank import Ranker, exponentiate, top
 from tests.unit.models.reference import BaseNet
 from tests.unit.models.streams import random_base
 
@@ -64,6 +64,19 @@ def test_top_keeps_the_earlier_of_equals() -> None:
     scores = np.array([1, 3, 2, 3, 0, 2], np.float32)
     assert top(scores, 4).tolist() == [1, 3, 2, 5]
     assert top(scores, 10).tolist() == [1, 3, 2, 5, 0, 4]
+
+
+@pytest.mark.parametrize("n", range(20, 60))
+def test_shares_do_not_depend_on_where_they_lie(n: int) -> None:
+    scores = 2 * np.random.default_rng(1).standard_normal(n).astype(np.float32)
+    room = np.empty(4 * n, np.float32)
+    found = set()
+    for gap in range(n):
+        beside, shares = room[:n], room[n + gap :][:n]
+        beside[:] = scores
+        exponentiate(beside, shares)
+        found.add(shares.tobytes())
+    assert len(found) == 1
 
 
 def test_attributions_sum_to_the_score() -> None:
