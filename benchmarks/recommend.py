@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from benchmarks import latency
 from benchmarks.machine import Cores, Usage, usage
 from benchmarks.served import served_mrr
-from benchmarks.shop import Shop, history, message
+from benchmarks.shop import Source, history, message
 from streamproc import topics
 from streamproc.files import FileEvent
 from streamproc.settings import PREFIX, Settings
@@ -41,7 +41,7 @@ class Bench:
         Events that item knowledge holds when the workers start.
     """
 
-    def __init__(self, bootstrap: str, name: str, cores: Cores, shop: Shop, known: int, folder: Path) -> None:
+    def __init__(self, bootstrap: str, name: str, cores: Cores, shop: Source, known: int, folder: Path) -> None:
         self.settings = Settings(
             bootstrap_servers=bootstrap, application_id=name, topic_prefix=f"{name}.", data_dir=folder
         )
@@ -67,20 +67,32 @@ class Bench:
     @contextlib.contextmanager
     def workers(self, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
         """Run workers, each on a core of its own as far as there are any."""
-        running: list[subprocess.Popen[bytes]] = []
-        changes = {"worker_http_port": 0, "log_level": "WARNING"}
+        with self._running([("worker", self._cores.of(number)) for number in range(count)]) as running:
+            yield running
+
+    @contextlib.contextmanager
+    def trainer(self) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Run a trainer, beside the broker."""
+        with self._running([("trainer", self._cores.broker)]) as running:
+            yield running
+
+    @contextlib.contextmanager
+    def _running(self, commands: Sequence[tuple[str, int]]) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Run commands, each on a core."""
+        changes = {"worker_http_port": 0, "trainer_http_port": 0, "log_level": "WARNING"}
         values = self.settings.model_dump(mode="json", exclude_none=True, exclude={"worker_id"}) | changes
-        environ = {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
+        environ = os.environ | {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
+        on_core = [sys.executable, "-m", "benchmarks.on_core"]
+        running: list[subprocess.Popen[bytes]] = []
         try:
-            for number in range(count):
-                command = [sys.executable, "-m", "benchmarks.on_core", str(self._cores.of(number)), "worker"]
-                running.append(subprocess.Popen(command, env=os.environ | environ))
+            for command, core in commands:
+                running.append(subprocess.Popen([*on_core, str(core), command], env=environ))
             yield running
         finally:
-            for worker in running:
-                worker.terminate()
-            for worker in running:
-                worker.wait()
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait()
 
     def take(self, count: int) -> list[FileEvent]:
         """Take the next events off the stream."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from models.interaction import EventType, hash_id
 from schemas.events import ItemEvent
@@ -20,6 +21,16 @@ _SEED = 7
 _STEP_MS = 50
 _CATEGORY_ITEMS = 200
 _DELTA = 500
+
+
+class Source(Protocol):
+    """Where events come from, in the order of time, and what the catalogue says of their items."""
+
+    def events(self) -> Iterator[FileEvent]:
+        """Yield them, the same each time."""
+
+    def catalogue(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values for the topic `items`."""
 
 
 @dataclass(frozen=True)

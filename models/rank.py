@@ -90,8 +90,8 @@ def top(scores: Floats, k: int) -> NDArray[np.int64]:
 def exponentiate(scores, shares):
     """Fill `shares` with the softmax of `scores`.
 
-    The sum has a loop of its own: beside the exponentials it would be compiled twice, and the order of its terms, and so
-    its last digit, would depend on whether the two arrays happen to be neighbours in memory.
+    The sum has a loop of its own: beside the exponentials it would be compiled twice, and the order of its terms, and
+    so its last digit, would depend on whether the two arrays happen to be neighbours in memory.
     """
     most = np.float32(-np.inf)
     for score in scores:

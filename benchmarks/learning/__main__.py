@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-PARTS = ("drift", "recovery", "splice", "swaps", "swaps-under-load", "harm", "rollback")
-QUICK = tuple(part for part in PARTS if part != "swaps-under-load")  # in a quarter of an hour
+PARTS = ("drift", "recovery", "splice", "swaps", "swaps-under-load", "harm", "rollback", "loop")
+QUICK = tuple(part for part in PARTS if part not in {"swaps-under-load", "loop"})  # in a quarter of an hour
 CONTRACT = (
     "seasonal_alarms_per_million",
     "sudden_delay_median_events",
@@ -24,6 +24,9 @@ CONTRACT = (
     "wait_after_swap_ms",
     "rollback_seconds",
     "harmful_rollback_events",
+    "live_alarm_seconds",
+    "live_loop_seconds",
+    "live_meta_verdict_seconds",
 )
 
 
@@ -38,10 +41,12 @@ def main(files: tuple[Path, ...], quick: bool, parts: tuple[str, ...], json_file
     `drift` counts false alarms and delays, `recovery` follows a simulated shop after its world has changed, `splice`
     changes the world of each file at half of its rows, `swaps` exchanges versions under way, `swaps-under-load` does
     so in a worker on a real Kafka (Java, Maven) while events come, `harm` forces a bad one through, `rollback` has
-    three workers on a real Kafka go back to an old one. Everything is seeded.
+    three workers on a real Kafka go back to an old one, `loop` has a worker and a trainer there follow a change while
+    1,000 events come a second. Everything is seeded.
     """
     from benchmarks.learning import (  # noqa: PLC0415  # torch takes seconds to load, for which --help must not wait
         harm,
+        loop,
         outcomes,
         recovery,
         rollback,
@@ -58,6 +63,7 @@ def main(files: tuple[Path, ...], quick: bool, parts: tuple[str, ...], json_file
         "swaps-under-load": lambda: swaps_under_load.measure(quick),
         "harm": harm.measure,
         "rollback": rollback.measure,
+        "loop": lambda: loop.measure(quick),
     }
     figures: dict[str, Any] = {}
     for part in parts or (QUICK if quick else PARTS):

@@ -90,8 +90,8 @@ def test_a_meter_stops_with_the_records_or_with_the_time(seconds: float) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "rocksdb"])
 def test_components_measure_every_event_after_the_warm_up(kind: Literal["memory", "rocksdb"]) -> None:
-    row = components.run(Shop(50, 200), known=500, events=1_000, kind=kind)
-    assert 700 <= row["events"] <= 1_300
+    row = components.run(Shop(50, 200), known=500, events=4_000, kind=kind)
+    assert 3_700 <= row["events"] <= 4_300
     parts = row["us_per_event"]
     assert sum(parts.values()) == pytest.approx(1_000 * row["cpu_seconds_per_1k"])
     assert {"decode", "state", "retrieve", "rank", "adapt", "encode"} <= set(parts)

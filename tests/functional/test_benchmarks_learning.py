@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.learning import harm, outcomes, recovery, splices, swaps, swaps_under_load
+from benchmarks.learning import harm, loop, outcomes, recovery, splices, swaps, swaps_under_load
 from benchmarks.learning.__main__ import main
 from benchmarks.learning.outcomes import SHOPS, World, triggers
 from benchmarks.learning.recovery_page import chart
 from models.drift import Alarm
 from models.evaluation import trainer
 from models.trigger import Trigger
+from schemas.knowledge import ModelUpdate
 from streamproc.worker.evidence import EVENTS
 
 
@@ -122,3 +123,27 @@ def test_the_course_after_a_change_is_followed_for_every_arm(monkeypatch: pytest
         assert figures["recovery_events"][name] in (100, 200, 300, None)
     assert figures["recovery_events_of_the_base"][recovery.NEW_BASE] == 100
     assert "new version" in chart(figures["recovery"])
+
+
+START = 1_700_000_000.0
+
+
+def update(version: int, created: float, verdict: str, kind: str = "refresh") -> ModelUpdate:
+    fields = {"version": version, "created_ms": int(1000 * created), "verdict": verdict, "kind": kind}
+    return ModelUpdate.model_validate(fields | {"uri": "v", "sha256": "0" * 64, "reason": "test", "serving": False})
+
+
+def test_the_loop_ends_with_a_list_of_what_was_begun_after_the_alarm_and_proven() -> None:
+    triggers_at = [START, START + 10, START + 20]  # the first is of something else, before the change
+    updates = [
+        (START + 11, update(4, START + 9, "promoted")),  # begun before the alarm
+        (START + 12, update(5, START + 11, "candidate", "meta")),
+        (START + 13, update(5, START + 11, "rejected", "meta")),
+        (START + 14, update(6, START + 13, "promoted")),
+    ]
+    answers = [(START + 11.5, 4), (START + 13.5, 5), (START + 14.5, 6)]
+    found = loop.course(START + 5, loop.Written(triggers_at, updates, answers))
+    assert found == {"alarm_seconds": 5, "loop_seconds": 4.5, "meta_verdict_seconds": 3, "meta_promoted": False}
+    assert set(loop.course(START + 30, loop.Written(triggers_at, updates, answers)).values()) == {None}
+    unproven = loop.course(START + 5, loop.Written(triggers_at, updates[:2], answers[:2]))
+    assert (unproven["loop_seconds"], unproven["meta_verdict_seconds"]) == (None, None)
