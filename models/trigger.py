@@ -32,21 +32,6 @@ PRIOR_BLOCKS = 5.0  # in which both moved alike, before any was seen
 PRIOR_EVENTS = 20.0  # of a bin, in which promises were kept as all others are
 LEAST = 0.01  # chance of a hit that can be lost
 CONTROLLED = 0.5  # share of the variance that the baseline may at most explain
-STALENESS = 6  # power of what is left of the hits, see `kept`
-LEAST_KEPT = 0.05  # what months have taught must not be lost to one alarm: it may be false, or tell of a bad version
-
-
-def kept(before: float, after: float) -> float:
-    """What to keep of the weight of older evidence after an alarm, 0 to 1.
-
-    More is stale than the hits tell, since many of them come from what did not change: popularity, a user's own items.
-    The sixth power of what is left of the hits did better after splices of real streams, whole and partial ones, than
-    any constant; to keep a twentieth at least cost nothing there.
-
-    >>> round(kept(before=0.5, after=0.45), 2), kept(before=0.5, after=0.25), kept(before=0.1, after=0.2)
-    (0.53, 0.05, 1.0)
-    """
-    return max(min(after / before, 1.0) ** STALENESS, LEAST_KEPT) if before > 0 else 1.0
 
 
 class _Rates:

@@ -15,9 +15,7 @@ class TopicRecord:
 
     topic: str
     key: str
-    written_by: Literal[
-        "producers", "workers", "trainer", "workers and the trainer", "workers, the trainer and operators"
-    ]
+    written_by: Literal["producers", "workers", "trainer", "workers, the trainer and operators"]
     example: Record
 
     @property
@@ -131,7 +129,7 @@ TOPIC_RECORDS: Final = (
     TopicRecord(
         "item-stats",
         "none",
-        "workers and the trainer",
+        "workers",
         ItemStatsDelta(
             instance="shop-1-4711",
             source_topic="clicks",
