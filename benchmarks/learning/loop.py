@@ -5,6 +5,7 @@ A worker has one core, and the trainer another, which it shares with the broker 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import orjson
-from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks import recommend
 from benchmarks.latency import converse
@@ -23,6 +23,7 @@ from schemas.knowledge import ModelUpdate
 from schemas.outputs import DriftSignal
 from schemas.record import Record, decode
 from streamproc.brokers.kafka import KafkaBroker
+from streamproc.engine.broadcast import Broadcast
 from streamproc.files import FileEvent
 from streamproc.settings import Settings
 from streamproc.simulator.config import DriftKind, WorldConfig
@@ -32,7 +33,6 @@ PER_SECOND = 1_000.0
 WARM_UP, CHANGE_AT, AFTER = 2_000, 15_000, 30_000  # events
 TURNS, QUICK_TURNS = 3, 1
 _MAX_BYTES = 1_000_000
-_PATIENCE_SECONDS = 10.0
 
 R = TypeVar("R", bound=Record)
 
@@ -97,7 +97,7 @@ def _turn(address: str, seed: int, folder: Path) -> dict[str, Any]:
         settings = bench.settings
         written = Written(
             [at for at, signal in _read(settings, "drift-signals", DriftSignal) if signal.kind == "trigger"],
-            list(_read(settings, "model-updates", ModelUpdate)),
+            _read(settings, "model-updates", ModelUpdate),
             [(wall + at, orjson.loads(value)["model_version"]) for _, value, at in talk.answers["committed"]],
         )
     return course(wall + talk.due[CHANGE_AT][1], written)
@@ -126,14 +126,15 @@ def course(changed: float, written: Written) -> dict[str, float | bool | None]:
     }
 
 
-def _read(settings: Settings, role: str, kind: type[R]) -> Iterator[tuple[float, R]]:
-    """Yield times and records of all that lies on a topic of one partition."""
-    consumer = Consumer(
-        {"bootstrap.servers": settings.bootstrap_servers, "group.id": "bench", "enable.partition.eof": True}
-    )
-    consumer.assign([TopicPartition(settings.topic(role), 0, 0)])
-    try:
-        while (message := consumer.poll(_PATIENCE_SECONDS)) and not message.error():  # the end is told as an error
-            yield message.timestamp()[1] / 1000, decode(kind, message.value(), max_bytes=_MAX_BYTES)
-    finally:
-        consumer.close()
+def _read(settings: Settings, role: str, kind: type[R]) -> list[tuple[float, R]]:
+    """Return times and records of all that lies on a topic."""
+
+    async def catch_up() -> list[tuple[float, R]]:
+        async with Broadcast(settings, [settings.topic(role)]) as log:
+            return [
+                (record.timestamp_ms / 1000, decode(kind, record.value, max_bytes=_MAX_BYTES))
+                for record in await log.catch_up()
+                if record.value is not None  # versions that are no longer kept
+            ]
+
+    return asyncio.run(catch_up())
