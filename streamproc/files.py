@@ -79,7 +79,7 @@ def count_rows(path: Path) -> int:
     """About how many events a file has, for a progress bar: lines of a CSV less its header, exact for Parquet."""
     magic = _first_bytes(path)
     if magic == _PARQUET:
-        from streamproc.parquet import count_parquet  # noqa: PLC0415
+        from streamproc.parquet import count_parquet  # noqa: PLC0415  # the same
 
         return count_parquet(path)
     lines = 0

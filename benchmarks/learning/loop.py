@@ -18,6 +18,7 @@ import orjson
 
 from benchmarks import recommend
 from benchmarks.latency import converse
+from benchmarks.learning.swaps import as_row
 from benchmarks.machine import share_out
 from schemas.knowledge import ModelUpdate
 from schemas.outputs import DriftSignal
@@ -32,7 +33,6 @@ from streamproc.simulator.world import World
 PER_SECOND = 1_000.0
 WARM_UP, CHANGE_AT, AFTER = 2_000, 15_000, 30_000  # events
 TURNS, QUICK_TURNS = 3, 1
-_MAX_BYTES = 1_000_000
 
 R = TypeVar("R", bound=Record)
 
@@ -48,8 +48,7 @@ class ChangingShop:
         change = WARM_UP + CHANGE_AT
         world = World(WorldConfig(drift=DriftKind.SUDDEN, drift_at=change, feedback_share=0.0), self.seed)
         while True:
-            event = world.step()
-            yield FileEvent(event.timestamp_ms, event.user_id, event.item_id, event.kind, event.category, event.price)
+            yield as_row(world.step())
 
     def catalogue(self) -> Iterator[tuple[bytes, bytes]]:
         """There is none."""
@@ -132,7 +131,7 @@ def _read(settings: Settings, role: str, kind: type[R]) -> list[tuple[float, R]]
     async def catch_up() -> list[tuple[float, R]]:
         async with Broadcast(settings, [settings.topic(role)]) as log:
             return [
-                (record.timestamp_ms / 1000, decode(kind, record.value, max_bytes=_MAX_BYTES))
+                (record.timestamp_ms / 1000, decode(kind, record.value))
                 for record in await log.catch_up()
                 if record.value is not None  # versions that are no longer kept
             ]

@@ -49,10 +49,14 @@ def stream() -> Iterator[Interaction]:
         yield as_interaction(world.step())
 
 
+def as_row(event: Event) -> FileEvent:
+    """An event of the simulator as a row of an event file."""
+    return FileEvent(event.timestamp_ms, event.user_id, event.item_id, event.kind, event.category, event.price)
+
+
 def as_interaction(event: Event) -> Interaction:
     """What the recommender learns from an event of the simulator."""
-    row = FileEvent(event.timestamp_ms, event.user_id, event.item_id, event.kind, event.category, event.price)
-    return interaction(row)
+    return interaction(as_row(event))
 
 
 class Twins:

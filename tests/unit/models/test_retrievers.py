@@ -7,7 +7,7 @@ import pytest
 
 from models.features import INDEX, F
 from models.interaction import CatalogueItem, EventType, Interaction
-from models.knowledge import Knowledge
+from models.knowledge import Knowledge, KnowledgeConfig
 from models.retrieval import SOURCES, Retriever
 from models.retrieval.select import CANDIDATES, QUOTAS
 from models.user_state import UserState
@@ -93,6 +93,22 @@ def test_a_long_list_to_rank_leaves_the_next_request_as_it_was() -> None:
     assert len(every) > len(before) == CANDIDATES
     assert retriever.retrieve(state, now, among=every).slots.tolist() == every.tolist()
     assert retriever.retrieve(state, now).slots.tolist() == before
+
+
+def test_there_is_room_for_all_that_a_request_touches_however_wide_the_rows() -> None:
+    knowledge, state = Knowledge(KnowledgeConfig(max_items=20_000, pairs_per_item=2_048)), UserState()
+    own = [f"own{n}" for n in range(10)]
+    for user, item in enumerate(own * 150):  # each with nine others that nobody else has touched
+        for name in [*(f"{user}-{n}" for n in range(9)), item]:
+            knowledge.take(Interaction(user + 1, name, EventType.CLICK, START_MS + user))
+    for item in own:
+        state.take(Interaction(99_999, item, EventType.CLICK, START_MS + 10_000))
+    retriever = Retriever(knowledge)
+    retriever.retrieve(state, START_MS + 20_000)
+    scratch = retriever._scratch
+    touched = int(scratch.size[0])
+    assert 10_000 < touched <= len(scratch.slots)
+    assert len(set(scratch.slots[:touched].tolist())) == touched
 
 
 def test_rules_find_what_follows() -> None:
