@@ -2,12 +2,11 @@
 
 Stock Faust spends two asyncio tasks, a queue hop and a decoded event on every message: 13,400 messages per second and
 core. Handing a poll over as one message costs the same once per poll. Each override says which assumption about Faust
-it rests on; ``tests/contract/test_engine_faust.py`` fails loudly when one no longer holds.
+it rests on; ``tests/contract/engine/test_faust.py`` fails loudly when one no longer holds.
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,13 +17,11 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from streamproc.engine.fetching import read_input_records
+from streamproc.engine.fetching import Pace, read_input_records
 from streamproc.engine.records import InputRecord
 
 _BUSY_POLL_SECONDS = 0.02  # how soon a partition that was paused is looked at again
 _FETCH_WAIT_MS = 100
-_SMALL_POLL = 100  # records; a poll costs a millisecond of CPU however few there are,
-_REST_SECONDS = 0.025  # so after a small one the next is not asked for at once: a lone event does not notice
 _POLL_INTERVAL_MS = 24 * 3600 * 1000
 _REBALANCE_MS = 60_000  # a worker may take so long to finish its batch when partitions move
 
@@ -60,7 +57,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self.epoch = 0
         self.handed_out: dict[TP, int] = {}
-        self._rested = 0.0  # monotonic time from which to poll again
+        self._pace = Pace()
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         # Faust reads committed only in its own transaction mode, takes an assignor that splits co-partitioned topics,
@@ -70,7 +67,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the consumer (within the thread)."""
         await super().on_start()
-        read_input_records(self._ensure_consumer())
+        consumer = self._ensure_consumer()
+        read_input_records(consumer)
+        self._pace.hold(consumer)
 
     async def _fetch_records(
         self,
@@ -82,15 +81,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # Assumption: called in the consumer's thread and returns {partition: list of records}. There is no await
         # between aiokafka's moving of the positions and the reading of the epoch: a poll has the right one. While its
         # records are not taken, aiokafka fetches no more from that broker.
-        await asyncio.sleep(self._rested - time.monotonic())
         fetched = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
         polls: dict[TP, Poll] = {}
         for (topic, partition), records in fetched.items():
             tp = TP(topic, partition)
             polls[tp] = Poll(self.epoch, records)
             self.handed_out[tp] = records[-1].offset + 1
-        if 0 < sum(map(len, fetched.values())) < _SMALL_POLL:
-            self._rested = time.monotonic() + _REST_SECONDS
+        self._pace.polled(sum(map(len, fetched.values())))
         return polls
 
     async def seek_to_committed(self) -> Mapping[TP, int]:

@@ -5,6 +5,8 @@ is asked for whole batches. Private parts of aiokafka are used; ``tests/contract
 when they change.
 """
 
+import asyncio
+import time
 from collections import OrderedDict
 from typing import Any
 
@@ -15,6 +17,9 @@ from aiokafka.structs import TopicPartition
 
 from streamproc.engine.records import InputRecord
 
+_SMALL_POLL = 100  # records; a poll costs a millisecond of CPU however few there are,
+_REST_SECONDS = 0.025  # so after a small one the next fetch is not sent at once: a lone event does not notice
+
 _new = tuple.__new__  # half the time of calling the class, which unpacks its arguments in Python
 
 
@@ -22,6 +27,35 @@ def read_input_records(consumer: AIOKafkaConsumer) -> None:
     """Make a started consumer, before its first fetch, return :class:`InputRecord` instead of ``ConsumerRecord``."""
     # Assumption: the fetcher keeps what it has fetched in `_records` until somebody asks for it.
     consumer._fetcher._records = _Fetched()
+
+
+class Pace:
+    """A rest between a small poll and the next fetch.
+
+    It is the fetch that rests, not the poll: a fetch sent at once would bring what is there by then, and that would
+    lie in the buffer for the whole rest, while everything after it waited for the fetch behind.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0  # monotonic
+
+    def polled(self, records: int) -> None:
+        """Rest if so many records were few; no fetch may have been sent since they left the buffer."""
+        if 0 < records < _SMALL_POLL:
+            self._until = time.monotonic() + _REST_SECONDS
+
+    def hold(self, consumer: AIOKafkaConsumer) -> None:
+        """Let the fetches of a started consumer wait for the end of a rest."""
+        # Assumption: the fetcher calls this for one broker at a time, and drops what comes back of a partition that
+        # has been sought or lost in between.
+        fetch = consumer._fetcher._proc_fetch_request
+
+        async def rested(*request: Any) -> bool:
+            await asyncio.sleep(self._until - time.monotonic())
+            fetched: bool = await fetch(*request)
+            return fetched
+
+        consumer._fetcher._proc_fetch_request = rested
 
 
 class _Fetched(OrderedDict[TopicPartition, Any]):

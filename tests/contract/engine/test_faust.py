@@ -162,13 +162,25 @@ class FetchedOnce:
 
     def __init__(self, records: list[InputRecord]) -> None:
         self._fetcher = self._subscriptions = self
-        self._records = records
+        self._fetched = records
+
+    async def start(self) -> None:
+        pass
+
+    async def fetch(self) -> float:
+        """Ask for the next records as the fetcher does, and return the seconds until the request left."""
+        began = time.monotonic()
+        return await self._proc_fetch_request("assignment", 1, "request") - began
+
+    async def _proc_fetch_request(self, *request: Any) -> float:
+        assert request == ("assignment", 1, "request")
+        return time.monotonic()
 
     def fetch_context(self) -> Any:
         return contextlib.nullcontext()
 
     async def fetched_records(self, partitions: Any, timeout: Any, max_records: Any) -> dict[Any, list[Any]]:
-        return {aiokafka.TopicPartition("clicks", 2): self._records}
+        return {aiokafka.TopicPartition("clicks", 2): self._fetched}
 
 
 async def test_fetched_records_become_a_poll_of_the_present_epoch(app: BatchApp, tp: TP) -> None:
@@ -187,17 +199,22 @@ async def test_fetched_records_become_a_poll_of_the_present_epoch(app: BatchApp,
 
 
 @pytest.mark.parametrize(("records", "waits"), [(1, True), (100, False)])
-async def test_after_a_small_poll_the_next_waits_a_little_so_that_it_brings_more(
-    app: BatchApp, tp: TP, records: int, waits: bool
+async def test_after_a_small_poll_the_next_fetch_waits_a_little_so_that_it_brings_more(
+    app: BatchApp, tp: TP, monkeypatch: pytest.MonkeyPatch, records: int, waits: bool
 ) -> None:
     thread = app.consumer._thread
     app.consumer.resume_flow()
-    polls = FetchedOnce([InputRecord("clicks", 2, n, 1_000, b"k", b"v") for n in range(records)])
-    began = time.monotonic()
-    await thread._fetch_records(polls, {tp}, timeout=0, max_records=200)
-    assert time.monotonic() - began < 0.01
-    await thread._fetch_records(polls, {tp}, timeout=0, max_records=200)
-    assert (time.monotonic() - began >= 0.01) == waits
+    consumer = FetchedOnce([InputRecord("clicks", 2, n, 1_000, b"k", b"v") for n in range(records)])
+    monkeypatch.setattr(thread, "_create_consumer", lambda loop: consumer)
+    await thread.on_start()
+    assert await consumer.fetch() < 0.01  # nothing has come yet: a lone event is fetched at once
+    await thread._fetch_records(consumer, {tp}, timeout=0, max_records=200)
+    assert (await consumer.fetch() >= 0.01) == waits
+    assert await consumer.fetch() < 0.01
+    routine = inspect.getsource(Fetcher._fetch_requests_routine)
+    assert "self._proc_fetch_request(assignment, node_id, request)" in routine
+    # What was asked for before a seek and comes after it is dropped.
+    assert "tp_state.position != fetch_offset" in inspect.getsource(Fetcher._proc_fetch_request)
 
 
 def test_assignment_is_prepared_before_the_seek_and_the_seek_comes_before_the_flow() -> None:
