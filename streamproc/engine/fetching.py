@@ -46,12 +46,15 @@ class Pace:
 
     def hold(self, consumer: AIOKafkaConsumer) -> None:
         """Let the fetches of a started consumer wait for the end of a rest."""
-        # Assumption: the fetcher calls this for one broker at a time, and drops what comes back of a partition that
-        # has been sought or lost in between.
+        # Assumption: the fetcher drops what comes back of a partition that has been sought or lost in between, and
+        # awaits what it has cancelled: that brought nothing, and must not raise.
         fetch = consumer._fetcher._proc_fetch_request
 
         async def rested(*request: Any) -> bool:
-            await asyncio.sleep(self._until - time.monotonic())
+            try:
+                await asyncio.sleep(self._until - time.monotonic())
+            except asyncio.CancelledError:
+                return False
             fetched: bool = await fetch(*request)
             return fetched
 

@@ -213,6 +213,13 @@ async def test_after_a_small_poll_the_next_fetch_waits_a_little_so_that_it_bring
     assert await consumer.fetch() < 0.01
     routine = inspect.getsource(Fetcher._fetch_requests_routine)
     assert "self._proc_fetch_request(assignment, node_id, request)" in routine
+    if waits:  # a consumer that is closed meanwhile
+        await thread._fetch_records(consumer, {tp}, timeout=0, max_records=200)
+        closed = asyncio.create_task(consumer._proc_fetch_request("assignment", 1, "request"))
+        await asyncio.sleep(0)
+        closed.cancel()
+        assert await closed is False
+    assert "await x" in inspect.getsource(Fetcher.close)
     # What was asked for before a seek and comes after it is dropped.
     assert "tp_state.position != fetch_offset" in inspect.getsource(Fetcher._proc_fetch_request)
 
