@@ -112,6 +112,10 @@ class Recommender:
         """Take an event into the item knowledge alone, exactly as `learn` does."""
         self.knowledge.take(event)
 
+    def discount(self, kept: float) -> None:
+        """Keep so much, 0 to 1, of the weight of what the item knowledge has learned of what follows what."""
+        self.knowledge.discount(kept)
+
     def take_moments(self) -> Moments | None:
         """Moments of the raw features since the last call, for the trainer; None where there are none."""
         return self._moments.take()

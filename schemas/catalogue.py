@@ -15,7 +15,9 @@ class TopicRecord:
 
     topic: str
     key: str
-    written_by: Literal["producers", "workers", "trainer", "workers, the trainer and operators"]
+    written_by: Literal[
+        "producers", "workers", "trainer", "workers and the trainer", "workers, the trainer and operators"
+    ]
     example: Record
 
     @property
@@ -129,7 +131,7 @@ TOPIC_RECORDS: Final = (
     TopicRecord(
         "item-stats",
         "none",
-        "workers",
+        "workers and the trainer",
         ItemStatsDelta(
             instance="shop-1-4711",
             source_topic="clicks",

@@ -81,11 +81,17 @@ class StatsInteraction:
 
 
 class ItemStatsDelta(Record):
-    """The interactions of one micro-batch, in the order in which they were learned (topic `item-stats`)."""
+    """The interactions of one micro-batch, in the order in which they were learned, or a discount (topic `item-stats`).
 
-    instance: Name = Field(description="The worker that learned them; it skips its own records.")
+    A discount has no interactions; its source is the record of `drift-signals` that calls for it.
+    """
+
+    instance: Name = Field(description="Who learned them; a worker skips its own records.")
     source_topic: Annotated[str, Field(min_length=1, max_length=249)] = Field(description="Where they came from.")
     source_partition: Partition = Field(description="Its partition.")
     offset_first: Offset = Field(description="First offset that this record covers.")
     offset_last: Offset = Field(description="Last offset that this record covers.")
     interactions: list[StatsInteraction] = Field(description="Oldest first.")
+    kept: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=1.0, description="What is kept, before these, of the weight of what was learned of what follows what."
+    )

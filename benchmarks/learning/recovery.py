@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from benchmarks.learning.swaps import Shop, as_interaction
 from models.base import BaseParameters, initial_parameters
+from models.drift import Alarm
 from models.evaluation.trainer import InlineTrainer
 from models.interaction import Interaction
 from models.learner import BaseLearner
 from models.recommender import Recommender, RecommenderConfig
-from models.trigger import Trigger
+from models.trigger import kept
 from streamproc.simulator.config import DriftKind, WorldConfig
 from streamproc.simulator.world import World
 
@@ -62,7 +63,6 @@ class _Arm:
         self._shop = Shop(base, like, config)
         self._learner = learner(base)
         self._trainer = InlineTrainer(self._shop.recommender, self._learner)
-        self._trigger = Trigger()  # sees what that of the trainer in line sees
         self.recommender = self._shop.recommender
         self.hits: list[bool] = []
         self.alarms: list[int] = []
@@ -74,16 +74,16 @@ class _Arm:
         self._learner.adopt(base)
         self.recommender.swap(base)
 
-    def test(self, event: Interaction) -> None:
-        """Score the list of 20 before the event, then learn; the item knowledge is left as it was."""
+    def test(self, event: Interaction) -> Alarm | None:
+        """Score the list of 20 before the event, then learn, but for the item knowledge; returns the alarm, if any."""
         learned = self._shop.learn(event)
         number, published = len(self.hits), self._trainer.versions
-        if self._trigger.update(learned.promise, learned.rank is not None, learned.popularity_rank is not None):
+        if alarm := self._trainer.take(learned):
             self.alarms.append(number)
-        self._trainer.take(learned)
         if self._trainer.versions > published:
             self.versions.append(number)
         self.hits.append(learned.rank is not None)
+        return alarm
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,10 @@ def _ending(events: Sequence[Interaction], at_ms: int) -> list[Interaction]:
 
 def _learn(arms: Sequence[_Arm], events: Sequence[Interaction]) -> None:
     for event in events:
-        for arm in arms:
-            arm.test(event)
+        alarm, *_ = [arm.test(event) for arm in arms]
         arms[0].recommender.observe(event)
+        if alarm:  # raised on the lists of the arm whose knowledge all share
+            arms[0].recommender.discount(kept(alarm.before, alarm.after))
 
 
 def measure(quick: bool) -> dict[str, Any]:

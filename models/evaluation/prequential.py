@@ -13,6 +13,7 @@ from models.evaluation.trace import Rows, Trace
 from models.evaluation.trainer import InlineTrainer, Learner
 from models.interaction import CatalogueItem, Interaction
 from models.recommender import Recommender
+from models.trigger import kept
 from models.user_state import UserState
 
 WARM_UP = 0.1
@@ -102,8 +103,8 @@ def evaluate(
         state = states.get(row.user) or states.setdefault(row.user, UserState())
         learned = recommender.learn(state, row, depth)
         learned_at = clock()
-        if trainer is not None:
-            trainer.take(learned)
+        if trainer is not None and (alarm := trainer.take(learned)):
+            recommender.discount(kept(alarm.before, alarm.after))
         trained_at = clock()
         if on_list:
             on_list(len(model.ranks), learned.items[:k])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from models.base import BaseParameters
+from models.drift import Alarm
 from models.lists import Learned
 from models.recommender import Recommender
 from models.trigger import Trigger
@@ -64,8 +65,11 @@ class InlineTrainer:
         self._examples = 0
         self._first = recommender.base.version
 
-    def take(self, learned: Learned) -> None:
-        """Take what an event told: watch for drift, and learn from its example where it left one."""
+    def take(self, learned: Learned) -> Alarm | None:
+        """Take what an event told: watch for drift, and learn from its example where it left one.
+
+        Returns the alarm, if one was raised: whoever teaches the item knowledge discounts it.
+        """
         alarm = self._trigger.update(learned.promise, learned.rank is not None, learned.popularity_rank is not None)
         drifted = self._meta and alarm is not None
         if learned.example is not None:
@@ -77,6 +81,7 @@ class InlineTrainer:
         if drifted or self._learner.due:
             self.versions += 1
             self._recommender.swap(self._learner.snapshot(self._first + self.versions))
+        return alarm
 
     def _learn(self, example: TrainingExample) -> None:
         self._examples += 1

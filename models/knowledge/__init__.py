@@ -1,7 +1,7 @@
 """Item knowledge: everything that all workers share, a pure function of the interactions and the catalogue seen so far.
 
-It depends on the sequence of `take`, `put_item` and `remove_item` alone, never on the base model or on a user's private
-record: a worker that replays the log of interactions holds the same knowledge as the one that wrote it.
+It depends on the sequence of `take`, `discount`, `put_item` and `remove_item` alone, never on the base model or on a
+user's private record: a worker that replays the log of interactions holds the same knowledge as the one that wrote it.
 """
 
 from __future__ import annotations
@@ -176,6 +176,14 @@ class Knowledge:
         self._repeats += repeated
         self._repeats_in_session += in_session
         second.grow(taken)
+
+    def discount(self, kept: float) -> None:
+        """Keep so much, 0 to 1, of what was learned of what follows what: where it is stale, new events outweigh it.
+
+        Popularity, categories and neighbours are left as they are: they forget fast enough by themselves.
+        """
+        self.pairs.discount(kept, self.items.used)
+        self.second.discount(kept)
 
     def _add(self, item_id: str, timestamp_ms: int) -> int:
         items = self.items

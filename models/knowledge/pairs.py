@@ -46,6 +46,11 @@ class Pairs:
         self.total = np.zeros((rows, KINDS), np.float32)
         self.stamp = np.zeros(rows, np.int64)
 
+    def discount(self, kept: float, used: int) -> None:
+        """Keep so much, 0 to 1, of the weights in the rows of the first `used` slots, as if they had decayed."""
+        self.weight[: self.blocks.top] *= np.float32(kept)
+        self.total[:used] *= np.float32(kept)
+
     def clear(self, slot: int) -> None:
         """Forget a row whose slot goes to another item."""
         start, width = self.blocks.row[slot].tolist()

@@ -33,6 +33,11 @@ class SecondOrder:
         self.successor = np.zeros((contexts, SUCCESSORS), np.int32)
         self.weight = np.zeros((contexts, SUCCESSORS), np.float32)
 
+    def discount(self, kept: float) -> None:
+        """Keep so much, 0 to 1, of all counts."""
+        self.weight *= np.float32(kept)
+        self.total *= np.float32(kept)
+
     def grow(self, taken: int) -> None:
         """Count places that `learn_second` took, and make room before there is little left."""
         self._taken += taken

@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from models.base import initial_parameters
 from models.drift import Alarm
-from schemas.knowledge import ModelUpdate
+from schemas.knowledge import ItemStatsDelta, ModelUpdate
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from streamproc import artefacts
@@ -50,7 +50,7 @@ def built_in(settings: Settings, now_ms: int) -> ModelUpdate:
 
 
 class Publisher:
-    """Producer of `model-updates`.
+    """Producer of `model-updates`, of the trainer's alarms, and of the discounts that follow them.
 
     With `exactly_once` its transactional id is that of the application's trainer: a second trainer fences the first,
     and what an example taught is published exactly when its offset is committed.
@@ -65,6 +65,7 @@ class Publisher:
         self._producer = AIOKafkaProducer(**aiokafka_options(settings), acks="all", linger_ms=0, **identity)
         self._topic = settings.topic("model-updates")
         self._signals = settings.topic("drift-signals")
+        self._stats = settings.topic("item-stats")
 
     async def start(self) -> None:
         """Connect; this fences a former trainer."""
@@ -131,6 +132,22 @@ class Publisher:
         )
         await self._write([(self._signals, alarm.name.encode(), encode(signal))], {})
 
+    async def discount(self, kept: float, signal: ConsumerRecord) -> None:
+        """Publish on `item-stats`, whose order all workers share, what they keep after a signal of drift.
+
+        Its offset tells a second copy from another discount.
+        """
+        delta = ItemStatsDelta(
+            instance=self._group,
+            source_topic=signal.topic,
+            source_partition=signal.partition,
+            offset_first=signal.offset,
+            offset_last=signal.offset,
+            interactions=[],
+            kept=kept,
+        )
+        await self._write([(self._stats, None, encode(delta))], {})
+
     async def write(self, records: Sequence[tuple[bytes, ModelUpdate]], offsets: Offsets | None = None) -> None:
         """Publish records of versions, and commit offsets with them."""
         await self._write([(self._topic, key, encode(update)) for key, update in records], offsets or {})
@@ -151,7 +168,7 @@ class Publisher:
         """Commit offsets of records that taught nothing."""
         await self._write([], offsets)
 
-    async def _write(self, records: Sequence[tuple[str, bytes, bytes | None]], offsets: Offsets) -> None:
+    async def _write(self, records: Sequence[tuple[str, bytes | None, bytes | None]], offsets: Offsets) -> None:
         if not self._transactional:
             for topic, key, value in records:
                 await self._producer.send_and_wait(topic, value, key=key)

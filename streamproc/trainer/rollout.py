@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from aiokafka.structs import ConsumerRecord
+
 from models.base import BaseParameters, initial_parameters
 from schemas.knowledge import ModelUpdate
 from streamproc.artefacts import ArtefactError, load
@@ -93,6 +95,10 @@ class Rollout:
             if self._training.pending:
                 await self._decide(Verdict(False, "withdrawn for a meta-update", {}))
             await self._propose(kind)
+
+    async def discount(self, kept: float, signal: ConsumerRecord) -> None:
+        """Have all workers keep so much of the weight of what they learned of items before this signal of drift."""
+        await self._publisher.discount(kept, signal)
 
     async def commit_idle(self) -> None:
         """Commit what was read, where no version in service lacks any of it."""

@@ -195,7 +195,9 @@ class Trainer:
             for partition, records in batches.items():
                 if partition.topic == signals:
                     for record in records:
-                        self._training.signal(record.value)
+                        kept = self._training.signal(record.value)
+                        if kept < 1:
+                            await self._rollout.discount(kept, record)
                     self._progress.read[partition] = records[-1].offset + 1
                 else:
                     await self._learn(partition, records)

@@ -14,6 +14,7 @@ import torch
 from models.base import BaseParameters
 from models.learner import BaseLearner
 from models.meta import MetaReport
+from models.trigger import kept
 from schemas.evidence import decode_evidence, is_evidence
 from schemas.knowledge import PrivacySpent
 from schemas.outputs import DriftSignal
@@ -144,16 +145,20 @@ class Training:
         self._metrics.stepped(learner.steps - steps, learner.loss)
         return taken
 
-    def signal(self, raw: bytes | None) -> None:
-        """Take a record of `drift-signals`: a trigger or a command asks for a meta-update, evidence does not."""
+    def signal(self, raw: bytes | None) -> float:
+        """Take a record of `drift-signals`: a trigger or a command asks for a meta-update, evidence does not.
+
+        Returns what to keep of the weight of what workers have learned of items, 0 to 1: less than 1 after a trigger,
+        but for floods, which take hits from lists that are as good as they were.
+        """
         try:
             signal = decode(DriftSignal, raw)
         except RecordError as error:
             log.warning("skipped a drift signal: %s", error)
-            return
+            return 1.0
         self._metrics.signal(signal.kind)
         if signal.kind == "evidence":
-            return
+            return 1.0
         self._commanded = self._commanded or signal.kind == "command"
         if signal.kind == "trigger":
             self._learner.hasten()
@@ -161,6 +166,7 @@ class Training:
         beside = f", beside {' and '.join(self.live.floods)}" if self.live.floods else ""
         self._why = f"{signal.kind} {signal.name}{change} from {signal.worker}{beside}"[:500]
         log.info("%s", self._why)
+        return kept(signal.before, signal.after) if change and not beside else 1.0
 
     def wanted(self) -> Kind | None:
         """Which version is wanted now, if any; a meta-update does not wait for the verdict on a refresh."""

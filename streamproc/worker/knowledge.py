@@ -59,7 +59,7 @@ class SharedKnowledge:
         self._updates = settings.topic("model-updates")
         self._known = dict(known)
         self.sources = dict(known)
-        """Last offset of each input topic and partition whose interactions were taken."""
+        """Last offset of each topic and partition whose interactions, or signals of drift, were taken."""
         self._versions = VersionLog()
         self._loaded: dict[int, BaseParameters] = {}
 
@@ -115,9 +115,14 @@ class SharedKnowledge:
             return
         delta = decode(ItemStatsDelta, record.value, max_bytes=MAX_STATS_BYTES)
         source = delta.source_topic, delta.source_partition
-        if delta.offset_last <= self._known.get(source, -1):
+        # A leader that takes over reads signals of drift again: what it then writes for the second time is known.
+        known = self.sources if delta.kept < 1 else self._known
+        if delta.offset_last <= known.get(source, -1):
             return
         self.sources[source] = delta.offset_last
+        if delta.kept < 1:
+            self.recommender.discount(delta.kept)
+            log.info("kept %.3f of the weight of what follows what", delta.kept)
         for seen in delta.interactions:
             self.recommender.observe(
                 Interaction(

@@ -183,6 +183,12 @@ def test_hashes_use_all_of_64_bits_and_no_more() -> None:
         decode(ItemStatsDelta, encode(delta).replace(str(2**64 - 1).encode(), str(2**64).encode()))
 
 
+def test_a_delta_of_an_earlier_release_discounts_nothing() -> None:
+    example = next(record.example for record in TOPIC_RECORDS if record.topic == "item-stats")
+    earlier = {name: value for name, value in json.loads(encode(example)).items() if name != "kept"}
+    assert decode(ItemStatsDelta, json.dumps(earlier).encode()) == example
+
+
 def test_an_artefact_needs_a_real_checksum() -> None:
     good = next(r.example for r in TOPIC_RECORDS if r.topic == "model-updates")
     raw = encode(good).replace(b'"sha256":"9', b'"sha256":"x')

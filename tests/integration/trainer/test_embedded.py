@@ -12,6 +12,7 @@ import aiohttp
 import fsspec
 import pytest
 
+from schemas.knowledge import ItemStatsDelta
 from schemas.outputs import DriftSignal
 from schemas.record import decode
 from streamproc.artefacts import load
@@ -88,13 +89,18 @@ async def test_a_loss_in_the_stream_of_all_workers_is_told_and_answered(settings
         await send(settings, "training-examples", traffic(3_000, 0.8) + traffic(1_000, 0.2))
         versions = await until(settings, lambda log: any(record.kind == "meta" for record in log.records.values()))
         async with Broadcast(settings, [settings.topic("drift-signals")]) as signals:
-            told = [decode(DriftSignal, record.value) for record in await signals.catch_up()]
-    trigger = next(signal for signal in told if signal.kind == "trigger")
+            told = [(record.offset, decode(DriftSignal, record.value)) for record in await signals.catch_up()]
+        async with Broadcast(settings, [settings.topic("item-stats")]) as stats:
+            deltas = [decode(ItemStatsDelta, record.value) for record in await stats.catch_up()]
+    ((offset, trigger),) = [pair for pair in told if pair[1].kind == "trigger"]
     assert trigger.worker == "trainer"
     assert trigger.after < trigger.before
     reason = next(record.reason for record in versions.records.values() if record.kind == "meta")
     assert reason.startswith(f"trigger {trigger.name} (")
     assert "from trainer" in reason
+    ((source, kept),) = [((delta.source_topic, delta.offset_last), delta.kept) for delta in deltas]
+    assert source == (settings.topic("drift-signals"), offset)
+    assert kept == pytest.approx(max((trigger.after / (0.65 * trigger.before)) ** 6, 0.05))
 
 
 async def test_what_meta_updates_spend_of_privacy_is_told_and_goes_on_after_a_restart(

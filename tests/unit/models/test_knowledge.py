@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.features import INDEX
 from models.interaction import EventType, Interaction
 from models.jit import log
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.arrays import HashMap
 from models.knowledge.neighbours import Postings, learn_posting
 from models.knowledge.pairs import BACK, CROSS, NEXT, SLOW, Pairs, place
+from models.retrieval import Retriever
+from models.user_state import UserState
 from tests.unit.models.streams import START_MS, stream
 
 
@@ -65,6 +68,25 @@ def test_pairs_forget_by_half_lives() -> None:
     row = knowledge.pairs.weight[knowledge.pairs.blocks.row[knowledge.slot("a"), 0]]
     assert row[SLOW] == pytest.approx(2 ** (-11 / 10), rel=1e-5)
     assert row[SLOW + 1] == pytest.approx(2 ** (-11 / 5), rel=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["next_last", "slow_recent", "cross_history", "second_order"])
+@pytest.mark.parametrize("kept", [1.0, 0.1])
+def test_after_a_discount_new_evidence_outweighs_the_old(kept: float, rule: str) -> None:
+    knowledge, state = Knowledge(), UserState()
+    for user in range(10):
+        for second, item in enumerate(["x", "a", "old"]):
+            knowledge.take(click(user, item, second))
+    knowledge.discount(kept)
+    for user in range(10, 13):
+        for second, item in enumerate(["x", "a", "new"]):
+            knowledge.take(click(user, item, second))
+    for second, item in enumerate(["x", "a"]):
+        state.take(click(99, item, second))
+    found = Retriever(knowledge).retrieve(state, START_MS + 2_000)
+    said = dict(zip(found.slots.tolist(), found.features[:, INDEX[rule]].tolist(), strict=True))
+    assert said[knowledge.slot("old")] > 0  # what still holds is known yet
+    assert (said[knowledge.slot("new")] > said[knowledge.slot("old")]) == (kept < 1)
 
 
 def partners(pairs: Pairs, slot: int) -> list[int]:

@@ -32,6 +32,7 @@ def test_what_is_learned_after_a_snapshot_is_the_same() -> None:
         knowledge = learned(300)
         if again:
             knowledge = thaw(freeze(knowledge), CONFIG)
+        knowledge.discount(0.3)
         recommender, states = Recommender(initial_parameters(), knowledge=knowledge), dict[int, UserState]()
         later = stream(600)[300:]
         lists.append([recommender.learn(states.setdefault(row.user, UserState()), row).items for row in later])

@@ -80,7 +80,7 @@ class Setup:
         return self.registry.get_sample_value(name, labels)
 
 
-def drift_signal(kind: str) -> bytes:
+def drift_signal(kind: str, before: float = 0.1, after: float = 0.2) -> bytes:
     return encode(
         DriftSignal(
             name="relative_hit_rate",
@@ -88,11 +88,19 @@ def drift_signal(kind: str) -> bytes:
             detector="ADWIN",
             worker="w1",
             kind=kind,  # type: ignore[arg-type]
-            before=0.1,
-            after=0.2,
+            before=before,
+            after=after,
             window=300,
         )
     )
+
+
+def test_after_a_trigger_alone_old_evidence_is_to_weigh_less_the_more_the_lists_have_lost() -> None:
+    training = Setup().training
+    lost = {after: training.signal(drift_signal("trigger", 0.6, after)) for after in (0.0, 0.15, 0.351, 0.4, 0.7)}
+    assert lost == pytest.approx({0.0: 0.05, 0.15: 0.05, 0.351: 0.9**6, 0.4: 1.0, 0.7: 1.0})
+    for said in (drift_signal("evidence", 0.6, 0.3), drift_signal("command", 0.6, 0.3), b"nonsense", None):
+        assert training.signal(said) == 1
 
 
 def test_stops_taking_where_a_version_is_due_and_counts_what_it_took() -> None:
@@ -227,7 +235,7 @@ def test_without_a_verdict_from_live_traffic_held_out_examples_decide() -> None:
     assert (setup.training.judge().accepted, setup.training.judge().harm) == (False, True)
 
 
-def test_a_trigger_beside_a_flood_says_so() -> None:
+def test_a_trigger_beside_a_flood_says_so_and_leaves_old_evidence_its_weight() -> None:
     setup = Setup(meta_cooldown_seconds=0)
     for number in range(120):
         flood = 15 if number >= 100 else 0
@@ -237,7 +245,7 @@ def test_a_trigger_beside_a_flood_says_so() -> None:
             1_700_000_000_000, flood, 0, items, np.zeros(20, np.uint8), nothing, nothing, nothing.astype(np.float32)
         )
         setup.training.take([encode_evidence(seen)])
-    setup.training.signal(drift_signal("trigger"))
+    assert setup.training.signal(drift_signal("trigger", 0.6, 0.3)) == 1  # the lists are as good as they were
     assert ("from w1, beside new_items:") in setup.training.candidate("meta", 1).reason
 
 
