@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -20,8 +19,9 @@ from benchmarks.machine import Cores, Usage, usage
 from benchmarks.served import served_mrr
 from benchmarks.shop import Source, history, message
 from streamproc import topics
+from streamproc.demo.children import environment
 from streamproc.files import FileEvent
-from streamproc.settings import PREFIX, Settings
+from streamproc.settings import Settings
 
 Row = dict[str, Any]
 
@@ -80,8 +80,7 @@ class Bench:
     def _running(self, commands: Sequence[tuple[str, int]]) -> Iterator[list[subprocess.Popen[bytes]]]:
         """Run commands, each on a core."""
         changes = {"worker_http_port": 0, "trainer_http_port": 0, "log_level": "WARNING"}
-        values = self.settings.model_dump(mode="json", exclude_none=True, exclude={"worker_id"}) | changes
-        environ = os.environ | {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
+        environ = environment(self.settings.model_copy(update=changes))
         on_core = [sys.executable, "-m", "benchmarks.on_core"]
         running: list[subprocess.Popen[bytes]] = []
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import socket
 import subprocess
@@ -26,7 +25,8 @@ from streamproc import topics
 from streamproc.artefacts import save
 from streamproc.brokers.kafka import KafkaBroker
 from streamproc.connection import aiokafka_options
-from streamproc.settings import PREFIX, Settings
+from streamproc.demo.children import environment
+from streamproc.settings import Settings
 from streamproc.trainer.commands import roll_back
 from streamproc.versions import POINTER_KEY, record_key
 
@@ -93,9 +93,8 @@ def _free_ports() -> list[int]:
 
 def _worker(settings: Settings, port: int, number: int) -> subprocess.Popen[bytes]:
     own = {"worker_http_port": port, "worker_id": f"worker-{number}", "data_dir": settings.data_dir / str(number)}
-    values = settings.model_dump(mode="json", exclude_none=True) | own | {"log_level": "WARNING"}
-    environ = {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
-    return subprocess.Popen([sys.executable, "-m", "streamproc", "worker"], env=os.environ | environ)
+    changed = settings.model_copy(update=own | {"log_level": "WARNING"})
+    return subprocess.Popen([sys.executable, "-m", "streamproc", "worker"], env=environment(changed))
 
 
 def _serving(ports: list[int]) -> set[int | None]:
