@@ -123,6 +123,7 @@ class Cycle:
     async def _batch(self, task: Task) -> None:
         records = task.take(self._max_records)
         self._in_hand = task
+        await task.prepare()
         began = time.monotonic()
         writes = await self._process(task, records)
         took = time.monotonic() - began

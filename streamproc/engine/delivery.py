@@ -44,6 +44,9 @@ class Delivery(Protocol):
     async def start(self) -> None:
         """Connect; whoever owned the partition before can write no more when this returns."""
 
+    async def prepare(self) -> None:
+        """Get ready for a batch that is about to be processed; no commit is under way."""
+
     async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
         """Send rows to the changelog, and outputs; return when all are acknowledged.
 
@@ -64,6 +67,8 @@ class _Sender:
         self.producer = AIOKafkaProducer(
             **options, acks="all", max_batch_size=_MAX_BATCH_BYTES, enable_idempotence=True
         )
+        self.places: set[Place] = set()
+        """Topics and partitions sent to; whoever empties it knows since when."""
 
     async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
         batches = _Batches(self.producer)
@@ -71,13 +76,12 @@ class _Sender:
             batches.append(changelog, None, *row, ())
         partitions = {topic: await self._partitions(topic) for topic in {output.topic for output in outputs}}
         for topic, key, value, headers, timestamp_ms, partition in outputs:
-            if partition is None:
-                known = partitions[topic]
+            chosen = partition
+            if chosen is None:
                 chosen = _positive_murmur2(key) if key is not None else changelog.partition
-                place = topic, known[chosen % len(known)]
-            else:
-                place = topic, partition
-            batches.append(place, timestamp_ms, key, value, headers)
+            known = partitions[topic]
+            batches.append((topic, known[chosen % len(known)]), timestamp_ms, key, value, headers)
+        self.places.update(place for place, _ in batches.made)
         return await self._deliver(batches.made, changelog)
 
     async def _partitions(self, topic: str) -> list[int]:
@@ -145,7 +149,10 @@ class ExactlyOnce:
         self._name = f"{group_id}-{partition}"
         self._group_id = group_id
         self._sender = _Sender({**options, "transactional_id": self._name})
+        # Assumption: what the producer itself asks, and tells where it is about to send.
+        self._transactions = self._sender.producer._txn_manager
         self._in_transaction = False
+        self._usual: set[Place] = set()  # where the last transaction went
 
     async def start(self) -> None:
         """Start the producer: a former owner is fenced and its open transaction aborted before this returns."""
@@ -154,6 +161,21 @@ class ExactlyOnce:
         except Exception as error:
             await self._sender.producer.stop()
             raise EngineError(f"no transactions as {self._name!r} ({describe(error)})") from error
+
+    async def prepare(self) -> None:
+        """Begin a transaction with the partitions of the one before.
+
+        To add them takes the broker about as long as a small batch takes to process, and longer while it still writes
+        the markers of that transaction.
+        """
+        if self._in_transaction:
+            return
+        try:
+            await self._begin()
+            for place in self._usual:
+                self._transactions.maybe_add_partition_to_txn(TopicPartition(*place))
+        except Exception as error:
+            raise self._broken(error) from error
 
     async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
         """Send records within the transaction."""
@@ -175,6 +197,7 @@ class ExactlyOnce:
         except Exception as error:
             raise self._broken(error) from error
         self._in_transaction = False
+        self._usual, self._sender.places = self._sender.places, set()
 
     async def abandon(self) -> None:
         """Stop the producer; an open transaction is aborted, else readers of its topics would wait for its time-out."""
@@ -191,7 +214,11 @@ class ExactlyOnce:
             await self._sender.producer.begin_transaction()
             self._in_transaction = True
 
-    def _broken(self, error: Exception) -> EngineError:
+    def _broken(self, error: BaseException) -> EngineError:
+        # When a request of before has failed, the next call only says that there is no transaction.
+        ended = self._transactions.wait_for_transaction_end()
+        if ended is not None and ended.done() and not ended.cancelled():
+            error = ended.exception() or error
         if isinstance(error, ProducerFenced):
             return EngineError(f"fenced: another worker has taken over {self._name!r}, or a transaction took too long")
         return EngineError(f"the transaction of {self._name!r} is lost ({describe(error)})")
@@ -215,6 +242,9 @@ class AtLeastOnce:
     async def start(self) -> None:
         """Start the producer."""
         await self._sender.producer.start()
+
+    async def prepare(self) -> None:
+        """Nothing has to be begun."""
 
     async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
         """Send records."""

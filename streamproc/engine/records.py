@@ -26,7 +26,8 @@ class Output(NamedTuple):
     """A record to write.
 
     `timestamp_ms` ``None`` is the time of writing; `partition` ``None`` is chosen by the key as Kafka's default
-    partitioner does (murmur2), or the number of the task's own partition when there is no key.
+    partitioner does (murmur2), or the number of the task's own partition when there is no key. It is taken modulo the
+    number of partitions of the topic.
     """
 
     topic: str

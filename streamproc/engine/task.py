@@ -111,6 +111,11 @@ class Task:
             self._flow.resume(topic)
         return batch
 
+    async def prepare(self) -> None:
+        """Let the producer get ready while a batch is processed, unless it is still at the one before."""
+        if not self.busy:
+            await self.delivery.prepare()
+
     def process(self, processor: Processor, records: Sequence[InputRecord]) -> Writes:
         """Process a batch (in the worker thread), and remove some of the rows whose time has come."""
         self.state.newest_ms = max(self.state.newest_ms, *(record.timestamp_ms for record in records))

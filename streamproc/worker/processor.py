@@ -145,7 +145,8 @@ class WorkerProcessor:
             return
         topic = self._settings.topic("training-examples")
         key = learned.example.user.to_bytes(8, "little")
-        batch.outputs.append(Output(topic, key, encode_example(learned.example), ()))
+        # Not by the key: a batch that goes to one partition takes fewer requests, and keeps a user's order as well.
+        batch.outputs.append(Output(topic, key, encode_example(learned.example), partition=batch.partition))
         self._examples_since_moments += 1
         if self._examples_since_moments >= MOMENTS_EVERY and (moments := self._recommender.take_moments()):
             self._examples_since_moments = 0

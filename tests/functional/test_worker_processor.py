@@ -118,7 +118,9 @@ def test_an_event_is_taught_once_the_item_was_a_candidate() -> None:
     worker = Worker()
     for user in range(20):
         writes = worker.process(worker.click(f"v{user}", f"i{user % 3}"))
-    examples = [decode_example(o.value) for o in on("training-examples", writes) if o.key is not None]
+    taught = [output for output in on("training-examples", writes) if output.key is not None]
+    assert [output.partition for output in taught] == [0]  # that of the event, whatever the key
+    examples = [decode_example(output.value) for output in taught]
     assert len(examples) == 1
     assert (examples[0].partition, examples[0].offset, examples[0].event_type) == (0, 20, 0)
 

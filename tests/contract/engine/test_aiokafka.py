@@ -1,5 +1,6 @@
 """What the engine assumes about private parts of aiokafka: decoding of fetched batches, and batches of producers."""
 
+import asyncio
 import inspect
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -10,14 +11,14 @@ import aiokafka
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, InvalidTxnState, ProducerFenced
 from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from streamproc.engine import InputRecord, delivery
+from streamproc.engine import EngineError, InputRecord, Output, delivery
 from streamproc.engine.fetching import read_input_records
 
 TP = aiokafka.TopicPartition("clicks", 2)
@@ -171,3 +172,76 @@ def test_a_transaction_soon_after_another_is_begun_as_soon_as_we_say() -> None:
     concurrent_transactions = 51
     answer = SimpleNamespace(errors=[("clicks", [(0, concurrent_transactions)])])
     assert handler.handle_response(answer) == sender.BACKOFF_OVERRIDE
+
+
+@pytest.fixture
+async def exactly_once(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[delivery.ExactlyOnce]:
+    """Of partition 2, on a producer whose requests all succeed, to topics of four partitions."""
+    made = delivery.ExactlyOnce({"bootstrap_servers": "127.0.0.1:1"}, "shop", 2)
+    producer = made._sender.producer
+    manager = producer._txn_manager
+    manager.set_pid_and_epoch(7, 0)
+
+    async def partitions_for(topic: str) -> set[int]:
+        return {0, 1, 2, 3}
+
+    async def send_batch(batch: Any, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        assert manager.is_in_transaction()
+        manager.maybe_add_partition_to_txn(aiokafka.TopicPartition(topic, partition))
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer.set_result(SimpleNamespace(offset=10))
+        return answer
+
+    async def send_offsets(offsets: Any, group_id: str) -> None:
+        assert manager.is_in_transaction()
+
+    async def commit_transaction() -> None:
+        manager.committing_transaction()
+        for place in set(manager.partitions_to_add()):
+            manager.partition_added(place)
+        manager.complete_transaction()
+
+    for name, replaced in (
+        ("partitions_for", partitions_for),
+        ("send_batch", send_batch),
+        ("send_offsets_to_transaction", send_offsets),
+        ("commit_transaction", commit_transaction),
+    ):
+        assert hasattr(producer, name)
+        monkeypatch.setattr(producer, name, replaced)
+    yield made
+    producer._closed = True
+
+
+async def test_a_transaction_is_begun_with_the_partitions_of_the_one_before(
+    exactly_once: delivery.ExactlyOnce,
+) -> None:
+    to_add = exactly_once._transactions.partitions_to_add
+    changelog = aiokafka.TopicPartition("changelog", 2)
+    await exactly_once.prepare()
+    assert to_add() == set()
+    for output in (Output("out", None, b"1"), Output("stats", b"k", b"2", partition=5)):
+        assert await exactly_once.send(changelog, {b"k": b"row"}, [output]) == 11
+    places = {changelog, ("out", 2), ("stats", 1)}
+    assert to_add() == places
+    await exactly_once.commit({})
+    await exactly_once.prepare()
+    await exactly_once.prepare()
+    assert to_add() == places
+    await exactly_once.commit({})  # nothing was sent
+    await exactly_once.prepare()
+    assert to_add() == set()
+    assert ".maybe_add_partition_to_txn(tp)" in inspect.getsource(MessageAccumulator)
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"), [(ProducerFenced(), "fenced: another worker"), (InvalidTxnState(), "is lost")]
+)
+async def test_a_request_that_failed_while_a_batch_was_processed_is_told_as_what_it_is(
+    exactly_once: delivery.ExactlyOnce, failure: Exception, said: str
+) -> None:
+    await exactly_once.prepare()
+    exactly_once._transactions.fatal_error(failure)
+    with pytest.raises(EngineError, match=said) as raised:
+        await exactly_once.send(aiokafka.TopicPartition("changelog", 2), {b"k": b"row"}, [])
+    assert raised.value.__cause__ is not None

@@ -20,6 +20,7 @@ class Log:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, object]] = []
+        self.prepared: list[int] = []
         self.send_seconds = 0.0
         self.commit_seconds = 0.0
         self.fail_on: str | None = None
@@ -33,15 +34,22 @@ class Log:
 
         def __init__(self, log: Log, partition: int) -> None:
             self._log, self._partition = log, partition
+            self._busy = False
 
         async def _do(self, what: str, seconds: float, detail: object) -> None:
+            self._busy = True
             self._log.events.append((f"{what} {self._partition}", detail))
             await asyncio.sleep(seconds)
             if self._log.fail_on == what:
                 raise EngineError(f"{what} failed")
             self._log.events.append((f"{what}ed {self._partition}", detail))
+            self._busy = False
 
         async def start(self) -> None: ...
+
+        async def prepare(self) -> None:
+            assert not self._busy
+            self._log.prepared.append(self._partition)
 
         async def abandon(self) -> None: ...
 

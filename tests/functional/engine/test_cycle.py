@@ -127,6 +127,24 @@ async def test_processing_goes_on_while_a_batch_is_being_sent(cycle_of: Running)
     assert [event for event, _ in log.events] == ["send 0"]
 
 
+async def test_the_producer_gets_ready_while_a_batch_is_processed_unless_it_is_busy(cycle_of: Running) -> None:
+    log, processor = Log(), Upper()
+    processor.go.clear()
+    task = task_of(5, log)
+    cycle = cycle_of(processor, [task])
+    give(task, 1)
+    cycle.wake()
+    await until(lambda: log.prepared == [5])
+    assert log.events == []
+    log.send_seconds = 0.1
+    processor.go.set()
+    await until(lambda: bool(log.events))
+    give(task, 1)  # processed while the first is being sent
+    cycle.wake()
+    await until(lambda: task.state.store.position == 4)
+    assert log.prepared == [5]
+
+
 async def test_another_partition_goes_first_while_one_commits(cycle_of: Running) -> None:
     log, processor = Log(), Upper()
     log.commit_seconds = 0.2
