@@ -2,7 +2,7 @@
 
 Stock Faust spends two asyncio tasks, a queue hop and a decoded event on every message: 13,400 messages per second and
 core. Handing a poll over as one message costs the same once per poll. Each override says which assumption about Faust
-it rests on; ``tests/contract/engine/test_faust.py`` fails loudly when one no longer holds.
+it rests on; ``tests/contract/engine`` fails loudly when one no longer holds.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Records out of aiokafka 0.14.0 a record batch at a time, as named tuples: half the cost of its own reading.
 
 Aiokafka decodes in C and then makes a `ConsumerRecord` for each record in a Python generator. Here its compiled reader
-is asked for whole batches. Private parts of aiokafka are used; ``tests/contract/engine/test_aiokafka.py`` fails loudly
+is asked for whole batches. Private parts of aiokafka are used; ``tests/contract/engine`` fails loudly
 when they change.
 """
 
