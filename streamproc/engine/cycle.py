@@ -81,10 +81,16 @@ class Cycle:
         async with self._step:
             if self._sending is not None:
                 await self._sending
-            for task in self.tasks.values():
-                await task.settle()
-            await asyncio.gather(*(self._commit(task) for task in self.tasks.values() if task.uncommitted))
+            await self._commit_all()
+            # While one commit is waited for, `run` begins those that fall due.
+            while any(task.uncommitted or task.committing for task in self.tasks.values()):
+                await self._commit_all()
             yield
+
+    async def _commit_all(self) -> None:
+        for task in self._unsettled():
+            task.begin_commit(self._commit(task))
+        await asyncio.gather(*(task.settle() for task in self.tasks.values()))
 
     async def close(self) -> None:
         """Wait for the batch in the worker thread and drop what is in flight."""

@@ -206,6 +206,22 @@ async def test_at_rest_everything_in_hand_is_committed(cycle_of: Running) -> Non
     await until(lambda: len(processor.seen) == 3)
 
 
+async def test_at_rest_a_commit_that_falls_due_while_another_is_waited_for_is_over_too(cycle_of: Running) -> None:
+    log = Log()
+    log.commit_seconds = 0.3
+    first, second = task_of(1, log), task_of(0, log)
+    cycle = cycle_of(Upper(), [second, first], interval=0.1)
+    give(first, 1)
+    cycle.wake()
+    await until(lambda: first.committing)
+    give(second, 1)
+    cycle.wake()
+    await until(lambda: second.uncommitted and not second.busy)
+    async with cycle.at_rest():
+        assert [event for event, _ in log.events if event.startswith("commited")] == ["commited 1", "commited 0"]
+        assert not second.committing
+
+
 async def test_fetching_pauses_when_much_waits_and_resumes_when_little_is_left(cycle_of: Running) -> None:
     flow, processor = Flow(), Upper()
     processor.go.clear()
