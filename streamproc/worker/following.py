@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 from models.snapshot import Arrays, freeze
@@ -20,12 +20,15 @@ class Following:
     Parameters
     ----------
     readers
-        Started; in the order in which they catch up: items are best known before they are met.
+        Started, in the order in which they catch up: items are best known before they are met. With each, how many
+        seconds it rests after it has read something: every worker's every transaction is a record for it, and a poll
+        costs as much as an event.
     processor
         Its lock is held while something is applied.
     """
 
-    def __init__(self, readers: Sequence[Broadcast], shared: SharedKnowledge, processor: WorkerProcessor) -> None:
+    def __init__(self, readers: Mapping[Broadcast, float], shared: SharedKnowledge, processor: WorkerProcessor) -> None:
+        self._rests = dict(readers)
         self._readers = [(reader, asyncio.Lock()) for reader in readers]
         self._shared = shared
         self._processor = processor
@@ -42,8 +45,11 @@ class Following:
     async def _follow(self, reader: Broadcast, lock: asyncio.Lock) -> None:
         while True:
             async with lock:
-                if records := await reader.poll(_POLL_SECONDS):
+                records = await reader.poll(_POLL_SECONDS)
+                if records:
                     await self._apply(records)
+            if records:
+                await asyncio.sleep(self._rests[reader])
 
     async def _apply(self, records: list[InputRecord]) -> None:
         await asyncio.to_thread(self._apply_now, records)

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 _INPUTS: Final = ("clicks", "purchases", "recommendation-requests", "items")
 
+# Others' interactions may come a moment later; what the catalogue and the trainer say is rare and not to be waited for.
+_REST_SECONDS: Final = 0.25
+
 
 def run_worker(settings: Settings) -> None:
     """Serve until a signal asks it to stop.
@@ -78,7 +81,7 @@ async def _serve(settings: Settings) -> None:
         async with HttpServer(*http_address, registry, progress.healthy, lambda: engine.ready) as http:
             log.info("worker %s: metrics on http://%s:%d/metrics", settings.worker_id, settings.http_host, http.port)
             await asyncio.to_thread(warm_up, settings)
-            following = Following((catalogue, interactions), shared, processor)
+            following = Following({catalogue: 0.0, interactions: _REST_SECONDS}, shared, processor)
             await following.catch_up()
             gc.collect()
             gc.freeze()  # a full collection of what is loaded by now holds all threads for a tenth of a second
