@@ -23,6 +23,7 @@ from models.rank import Ranker, corrected, softmax, top
 from models.retrieval import Candidates, Retriever
 from models.retrieval.select import TAKEN
 from models.rules import Placed, RulesConfig, arrange
+from models.served import Served
 from models.shadow import Comparison, Shadows
 from models.user_state import UserState
 from schemas.training import Moments
@@ -44,6 +45,7 @@ class RecommenderConfig:
     worker_delta : adapt to what moves all users, between two versions of the base.
     track_unadapted : have `learn` report the rank that a list without user knowledge would have given.
     moments_every : events between those whose candidates count for the feature scaler.
+    served_lists : latest lists whose candidates are kept for the users' next events, 66 KB each.
     """
 
     knowledge: KnowledgeConfig = field(default_factory=KnowledgeConfig)
@@ -52,6 +54,7 @@ class RecommenderConfig:
     worker_delta: bool = True
     track_unadapted: bool = False
     moments_every: int = 4
+    served_lists: int = 2_048
 
 
 class Recommender:
@@ -82,6 +85,7 @@ class Recommender:
         self.config = config or RecommenderConfig()
         self.knowledge = knowledge or Knowledge(self.config.knowledge)
         self._retriever = Retriever(self.knowledge)
+        self._served = Served(self.config.served_lists)
         self._moments = RunningMoments()
         self._learned = 0
         self.fast_weights = FastWeights(base, self.config.fast_weights, self.config.worker_delta)
@@ -148,6 +152,8 @@ class Recommender:
         asked = None if among is None else np.array([knowledge.slot(item) for item in among], np.int32)
         only = None if asked is None else np.unique(asked[asked > 0])
         candidates = self._retriever.retrieve(state, now_ms, context_category, only, k)
+        if only is None:
+            self._served.keep(state, candidates, knowledge.items.removed)
         slots = candidates.slots
         scores, inputs = self._ranker.rank(candidates.features)
         fast = self.fast_weights.correction(state)
@@ -200,7 +206,9 @@ class Recommender:
         return allowed
 
     def learn(self, state: UserState, event: Interaction, k: int = 20, source: tuple[int, int] = (0, 0)) -> Learned:
-        """Predict as if asked just before the event, score the prediction, then learn from it.
+        """Score the list that stands before the event, then learn from it.
+
+        That is the one served last, where its candidates are kept, else one made as if asked just before the event.
 
         Parameters
         ----------
@@ -214,25 +222,19 @@ class Recommender:
         self, state: UserState, event: Interaction, k: int = 20, source: tuple[int, int] = (0, 0)
     ) -> Learned:
         """All of `learn` but for the item knowledge, which another recommender that shares it takes the event into."""
-        candidates = self._retriever.retrieve(state, event.timestamp_ms)
-        slot = self.knowledge.slot(event.item_id)
-        new = slot == 0 or self.knowledge.items.events[slot] == 0
-        learned = self._predict(state, event, k, candidates, slot, new, source)
+        served = self._served.take(state, event.timestamp_ms, self.knowledge.items.removed)
+        candidates = served or self._retriever.retrieve(state, event.timestamp_ms)
+        learned = self._predict(state, event, k, candidates, source)
         state.take(event)
         self._learned += 1
         return learned
 
     def _predict(
-        self,
-        state: UserState,
-        event: Interaction,
-        k: int,
-        candidates: Candidates,
-        slot: int,
-        new: bool,
-        source: tuple[int, int],
+        self, state: UserState, event: Interaction, k: int, candidates: Candidates, source: tuple[int, int]
     ) -> Learned:
         knowledge, ranker = self.knowledge, self._ranker
+        slot = knowledge.slot(event.item_id)
+        new = slot == 0 or knowledge.items.events[slot] == 0
         names = knowledge.items.names
         made, log_loss, rank, unadapted_rank, promise = None, None, None, None, 0.0
         items: list[str] = []

@@ -38,7 +38,8 @@ def recommender_config(settings: Settings) -> RecommenderConfig:
         exploration=settings.exploration,
         newcomer_places=settings.newcomer_places,
     )
-    return RecommenderConfig(KnowledgeConfig(max_items=settings.max_items), rules)
+    knowledge = KnowledgeConfig(max_items=settings.max_items)
+    return RecommenderConfig(knowledge, rules, served_lists=settings.served_lists)
 
 
 def compile_kernels(before: Callable[[], object] = lambda: None) -> None:

@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         description="At least so many items of a list are ones nobody has touched yet, while there are any.",
     )
     max_items: Count = Field(default=1_000_000, description="Items to know at most; the least used are forgotten.")
+    served_lists: Annotated[int, Field(ge=0)] = Field(
+        default=2_048,
+        description="Lists whose candidates are kept in memory, 66 KB each, until their users' next events, which then "
+        "cost a fifth less: best as many as users are active at a time.",
+    )
     shuffle_seed: int = Field(default=0, description="Seed of everything random.")
 
     publish_every: Count = Field(default=1_000, description="Examples between published refreshes of the base model.")

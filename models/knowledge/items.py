@@ -27,6 +27,7 @@ class Items:
     last_event : int64[slots], event number of the last touch.
     events, purchases, repeats : float32[slots], ever; repeats are events of a user who had touched it before.
     available : bool[slots].
+    removed : number of items ever removed: while it stands still, a slot is the same item's.
     """
 
     def __init__(self, max_items: int) -> None:
@@ -38,6 +39,7 @@ class Items:
         self.used = 1
         self._free: list[int] = []
         self._hand = 1
+        self.removed = 0
         rows = max_items + 1
         self.hashes = np.zeros(rows, np.uint64)
         self.generation = np.zeros(rows, np.int32)
@@ -97,3 +99,4 @@ class Items:
         self.available[slot] = False
         self.generation[slot] = (self.generation[slot] + 1) & 127
         self._free.append(slot)
+        self.removed += 1
