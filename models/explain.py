@@ -46,14 +46,21 @@ def attributions(base: BaseParameters, x: Floats, fast: Floats | None = None) ->
     return contributions, level
 
 
-def reasons(base: BaseParameters, x: Floats, fast: Floats | None = None) -> list[tuple[tuple[str, float], ...]]:
-    """The at most three features that spoke most for each candidate, and what they contributed to its score.
+def reasons(
+    base: BaseParameters, inputs: Floats, rows: NDArray[np.int64], fast: Floats | None = None
+) -> list[tuple[tuple[str, float], ...]]:
+    """The at most three features that spoke most for some of the candidates, and what they contributed to the score.
 
     Features that say something about the moment and not about the item are never named.
+
+    Parameters
+    ----------
+    inputs : float32[F or more, n], standardised features first, as in `models.rank.Scored`.
+    rows : positions of the candidates.
+    fast : [F + H2] fast weights, where they are served.
     """
-    contributions, _ = attributions(base, x, fast)
-    named, shares = np.empty((len(x), NAMED), np.int64), np.empty((len(x), NAMED), np.float32)
-    _choose(contributions, _TELLING, named, shares)
+    named, shares = np.empty((len(rows), NAMED), np.int64), np.empty((len(rows), NAMED), np.float32)
+    _explain(inputs, rows, base.w1, base.b1, base.w2, base.b2, *_head(base, fast), _TELLING, named, shares)
     return [
         tuple([(_NAMES[f], share) for f, share in zip(features, row, strict=True) if f >= 0])
         for features, row in zip(named.tolist(), shares.tolist(), strict=True)
@@ -63,6 +70,18 @@ def reasons(base: BaseParameters, x: Floats, fast: Floats | None = None) -> list
 def _head(base: BaseParameters, fast: Floats | None) -> tuple[Floats, Floats]:
     """Weights of the skip and of the last hidden layer, for this user."""
     return (base.skip, base.out) if fast is None else (base.skip + fast[:F], base.out + fast[F:])
+
+
+@kernel
+def _explain(inputs, rows, w1, b1, w2, b2, skip, out, telling, named, shares):
+    """Fill `named` and `shares`, [rows, NAMED]."""
+    x = np.empty((len(rows), len(skip)), np.float32)
+    for i in range(len(rows)):
+        for f in range(len(skip)):
+            x[i, f] = inputs[f, rows[i]]
+    contributions = np.empty(x.shape, np.float32)
+    _attribute(x, w1, b1, w2, b2, skip, out, contributions, np.empty(len(rows), np.float32))
+    _choose(contributions, telling, named, shares)
 
 
 @kernel

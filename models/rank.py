@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from models.base import LEAK, BaseParameters
+from models.base import LEAK, BaseParameters, D
 from models.features import FEATURES, F
 from models.jit import kernel
 
 Floats = NDArray[np.float32]
 _SHARED = np.array([at for at, feature in enumerate(FEATURES) if not feature.personal])
+_NONE = np.zeros(D, np.float32)
+
+
+class Scored(NamedTuple):
+    """What a version makes of n candidates.
+
+    Attributes
+    ----------
+    inputs : float32[F + H2, n], the head's: standardised features, and the last hidden layer.
+    plain, scores : float32[n], without and with fast weights.
+    shares : float32[n], softmax of `scores`.
+    best : int64[k], positions of the highest scores, best first; of equal ones the earlier.
+    """
+
+    inputs: Floats
+    plain: Floats
+    scores: Floats
+    shares: Floats
+    best: NDArray[np.int64]
 
 
 class Ranker:
@@ -46,30 +67,37 @@ class Ranker:
         )  # fmt: skip
         return scores, inputs.T
 
-    def _room(self, n: int) -> tuple[Floats, Floats]:
-        return np.empty((F + len(self.base.out), n), np.float32), np.empty(n, np.float32)
+    def assess(self, raw: Floats, fast: Floats | None, k: int) -> Scored:
+        """All of a request's second stage, in one kernel: what Python calls costs as much as a small kernel takes.
 
-    def score_unadapted(self, x: Floats) -> Floats:
-        """Scores `[n]` of the same candidates to somebody of whom nothing is known."""
+        Parameters
+        ----------
+        raw : float32[n, F].
+        fast : [F + H2], added to the head's weights; None: nothing is.
+        """
+        base, n = self.base, len(raw)
+        room, best = np.empty((D + 3, n), np.float32), np.empty(min(k, n), np.int64)
+        assess(
+            by_feature(raw), base.mean, self._inverse, base.w1, base.b1, base.w2, base.b2, base.skip, base.out,
+            fast is not None, _NONE if fast is None else fast, room, best,
+        )  # fmt: skip
+        return Scored(room[:D], room[D], room[D + 1], room[D + 2], best)
+
+    def _room(self, n: int) -> tuple[Floats, Floats]:
+        return np.empty((D, n), np.float32), np.empty(n, np.float32)
+
+    def score_unadapted(self, inputs: Floats) -> Floats:
+        """Scores `[n]` of the same candidates, whose `inputs` [F + H2, n] are given, to somebody of whom nothing is
+        known."""
         base, (w1, skip) = self.base, self._shared
-        inputs, scores = np.empty((len(skip) + len(base.out), len(x)), np.float32), np.empty(len(x), np.float32)
-        inputs[: len(skip)] = by_feature(x)[_SHARED]
-        forward(w1, base.b1, base.w2, base.b2, skip, base.out, inputs, scores)
+        scores = np.empty(inputs.shape[1], np.float32)
+        score_part(_SHARED, w1, base.b1, base.w2, base.b2, skip, base.out, inputs, scores)
         return scores
 
 
 def by_feature(rows: Floats) -> Floats:
     """`[n, F]` as `[F, n]`, a contiguous row per feature: what the kernels take; rows made that way are not copied."""
     return np.ascontiguousarray(rows.T)
-
-
-def corrected(scores: Floats, inputs: Floats, fast: Floats | None) -> Floats:
-    """Scores `[n]` by a head corrected by fast weights `[F + H2]`, if any; `inputs` as `Ranker.score` returns them."""
-    if fast is None:
-        return scores
-    total = scores.copy()
-    add_weighted(by_feature(inputs), fast, total)
-    return total
 
 
 def softmax(scores: Floats) -> Floats:
@@ -133,6 +161,28 @@ def rank(raw, mean, inverse, w1, b1, w2, b2, skip, out, inputs, scores):
     """Standardise raw[F, n] into the first rows of inputs[F + H2, n], and score it."""
     scale(raw, mean, inverse, inputs)
     forward(w1, b1, w2, b2, skip, out, inputs, scores)
+
+
+@kernel
+def assess(raw, mean, inverse, w1, b1, w2, b2, skip, out, adapted, fast, room, best):
+    """Fill room[F + H2 + 3, n], what `Scored` is made of, and `best`."""
+    width = len(fast)
+    inputs, plain, scores = room[:width], room[width], room[width + 1]
+    rank(raw, mean, inverse, w1, b1, w2, b2, skip, out, inputs, plain)
+    scores[:] = plain
+    if adapted:
+        add_weighted(inputs, fast, scores)
+    exponentiate(scores, room[width + 2])
+    highest(scores, best)
+
+
+@kernel
+def score_part(features, w1, b1, w2, b2, skip, out, inputs, scores):
+    """Score by some of the features of inputs[F + H2, n]; w1[H1, len(features)] and skip are those features' alone."""
+    part = np.empty((len(features) + len(out), inputs.shape[1]), np.float32)
+    for f in range(len(features)):
+        part[f] = inputs[features[f]]
+    forward(w1, b1, w2, b2, skip, out, part, scores)
 
 
 @kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,13 @@ from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.arrays import position, spread
 from models.knowledge.popularity import MID_LIST
 from models.lists import Learned, Ranked
-from models.rank import Ranker, corrected, softmax, top
+from models.rank import Ranker, top
 from models.retrieval import Candidates, Retriever
 from models.retrieval.select import TAKEN
 from models.rules import Placed, RulesConfig, arrange
 from models.served import Served
 from models.shadow import Comparison, Shadows
+from models.standing import stand
 from models.user_state import UserState
 from schemas.training import Moments
 
@@ -155,18 +157,16 @@ class Recommender:
         if only is None:
             self._served.keep(state, candidates, knowledge.items.removed)
         slots = candidates.slots
-        scores, inputs = self._ranker.rank(candidates.features)
         fast = self.fast_weights.correction(state)
-        scores = corrected(scores, inputs, fast)
-        placed = self._arrange(state, now_ms, slots, scores, k, left_out)
-        why = reasons(self.base, inputs[placed.positions, :F], fast) if explain else [()] * len(placed.positions)
-        names = knowledge.items.names
-        explored = self.config.rules.exploration > 0
-        listed = slots[placed.positions].tolist(), scores[placed.positions].tolist()
-        ranked = [
-            Ranked(names[slot], score, because, propensity if explored else None)
-            for slot, score, because, propensity in zip(*listed, why, placed.propensities, strict=True)
-        ]
+        scored = self._ranker.assess(candidates.features, fast, k)
+        best, propensities = scored.best, None
+        if self.config.rules.active or left_out or only is not None:  # else what was chosen may all be shown
+            placed = self._arrange(state, now_ms, slots, scored.scores, k, left_out)
+            best = np.array(placed.positions, np.int64)
+            propensities = placed.propensities if self.config.rules.exploration > 0 else None
+        why = reasons(self.base, scored.inputs, best, fast) if explain else repeat(())
+        names = [knowledge.items.names[slot] for slot in slots[best].tolist()]
+        ranked = list(map(Ranked, names, scored.scores[best].tolist(), why, propensities or repeat(None)))
         for item, slot in zip(among or (), () if asked is None else asked.tolist(), strict=True):
             if slot == 0 and item not in left_out and len(ranked) < k:
                 ranked.append(Ranked(item, ranked[-1].score - 1 if ranked else 0.0))
@@ -175,15 +175,11 @@ class Recommender:
     def _arrange(
         self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int, left_out: set[str]
     ) -> Placed:
-        """The list that keeps to the rules; without any that is the top k, found faster."""
+        """The list that keeps to the rules."""
         knowledge, rules = self.knowledge, self.config.rules
-        allowed = self._allowed(state, slots, left_out)
-        if not self.config.rules.active and allowed.all():
-            best = top(scores, k).tolist()
-            return Placed(best, [1.0] * len(best))
         return arrange(
             scores,
-            allowed,
+            self._allowed(state, slots, left_out),
             knowledge.items.events[slots] == 0,
             knowledge.items.category[slots],
             knowledge.content.unit(slots if rules.diversity else slots[:0]),
@@ -244,27 +240,27 @@ class Recommender:
         if len(candidates.slots):
             if self._learned % self.config.moments_every == 0:
                 self._moments.add(candidates.features)
-            plain, inputs = ranker.rank(candidates.features)
-            x = inputs[:, :F]
-            scores = corrected(plain, inputs, self.fast_weights.correction(state))
-            best = self._best(state, event.timestamp_ms, candidates.slots, scores, k)
-            shares = softmax(scores)
-            promise = float(shares[best].sum())
-            items = [names[at] for at in candidates.slots[best].tolist()]
-            items_found = candidates.found[best] & (TAKEN - 1)
-            row = position(slot, candidates.slots) if slot else -1
+            scored = ranker.assess(candidates.features, self.fast_weights.correction(state), k)
+            best = self._best(state, event.timestamp_ms, candidates.slots, scored.scores, scored.best)
+            listed = np.empty((2, len(best)), np.int32)
+            row, at, promise = stand(slot, candidates.slots, candidates.found, scored.shares, best, listed)
+            items = [names[at] for at in listed[0].tolist()]
+            items_found = listed[1]
             if row >= 0:
                 found = int(candidates.found[row]) & (TAKEN - 1)
-                rank = _rank_of(row, best)
-                log_loss = -math.log(max(float(shares[row]), 1e-12))
-                comparisons = self.shadows.compare(candidates.features, row, plain, self.base.version)
+                rank = at or None
+                log_loss = -math.log(max(float(scored.shares[row]), 1e-12))
+                comparisons = self.shadows.compare(candidates.features, row, scored.plain, self.base.version)
                 if self.config.track_unadapted:
-                    unadapted = ranker.score_unadapted(x)
-                    unadapted_rank = _rank_of(
-                        row, self._best(state, event.timestamp_ms, candidates.slots, unadapted, k)
+                    unadapted = ranker.score_unadapted(scored.inputs)
+                    others = self._best(
+                        state, event.timestamp_ms, candidates.slots, unadapted, top(unadapted, len(best))
                     )
-                made = example(self.base, event, x, shares, row, seed_of(event, state.events), source)
-                self.fast_weights.adapt(state, inputs, plain, row, event.event_type)
+                    unadapted_rank = position(row, others) + 1 or None
+                inputs = scored.inputs.T
+                seed = seed_of(event, state.events)
+                made = example(self.base, event, inputs[:, :F], scored.shares, row, seed, source)
+                self.fast_weights.adapt(state, inputs, scored.plain, row, event.event_type)
         leaders = knowledge.popularity.leaders[MID_LIST, :k].tolist()
         return Learned(
             rank=rank,
@@ -285,14 +281,10 @@ class Recommender:
         )
 
     def _best(
-        self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, k: int
+        self, state: UserState, now_ms: int, slots: NDArray[np.int32], scores: Floats, highest: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Positions of the list that `recommend` would show; without rules that is the top k, found faster."""
+        """Positions of the list that `recommend` would show; without rules these are the `highest` scores'."""
         if not self.config.rules.active:
-            return top(scores, k)
-        placed = self._arrange(state, now_ms, slots, scores, k, set(self.config.rules.blocked))
+            return highest
+        placed = self._arrange(state, now_ms, slots, scores, len(highest), set(self.config.rules.blocked))
         return np.array(placed.positions, np.int64)
-
-
-def _rank_of(row: int, best: NDArray[np.int64]) -> int | None:
-    return position(row, best) + 1 or None

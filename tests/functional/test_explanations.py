@@ -11,7 +11,7 @@ from models.explain import attributions, reasons
 from models.features import INDEX, F
 from models.interaction import Interaction
 from models.learner import BaseLearner
-from models.rank import Ranker, top
+from models.rank import Ranker, by_feature, top
 from models.recommender import Recommender
 from models.retrieval import Retriever
 from models.user_state import UserState
@@ -48,7 +48,7 @@ def test_reasons_of_a_trained_ranker(fast_weights: bool) -> None:
         best = top(scores, 20)
         contributions, level = attributions(recommender.base, x[best], fast)
         np.testing.assert_allclose(contributions.sum(axis=1) + level, scores[best], atol=1e-4)
-        for at, because in zip(best.tolist(), reasons(recommender.base, x[best], fast), strict=True):
+        for at, because in zip(best.tolist(), reasons(recommender.base, by_feature(x), best, fast), strict=True):
             without = x.copy()
             without[at, INDEX[because[0][0]]] = 0
             changed.append((score(without) > score(without)[at]).sum() != (scores > scores[at]).sum())

@@ -8,8 +8,8 @@ import torch
 
 from models.base import BaseParameters, D, F, initial_parameters
 from models.explain import attributions, reasons
-from models.features import INDEX
-from models.rank import Ranker, exponentiate, top
+from models.features import FEATURES, INDEX
+from models.rank import Ranker, by_feature, exponentiate, softmax, top
 from tests.unit.models.reference import BaseNet
 from tests.unit.models.streams import random_base
 
@@ -39,6 +39,28 @@ def test_raw_features_are_standardised_clipped_and_scored() -> None:
     assert np.abs(x).max() == 6
     np.testing.assert_allclose(head[:, :F], x, atol=1e-5)
     np.testing.assert_allclose(scores, ranker.score(x)[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+def test_all_of_a_request_is_what_its_steps_give(adapted: bool) -> None:
+    base, raw = random_base(), inputs(200)
+    fast = np.random.default_rng(2).standard_normal(D).astype(np.float32) if adapted else None
+    scored = Ranker(base).assess(raw, fast, 20)
+    plain, head = Ranker(base).rank(raw)
+    scores = plain if fast is None else plain + head @ fast
+    np.testing.assert_array_equal(scored.inputs.T, head)
+    np.testing.assert_array_equal(scored.plain, plain)
+    np.testing.assert_allclose(scored.scores, scores, atol=2e-4)
+    np.testing.assert_allclose(scored.shares, softmax(scored.scores), rtol=1e-5)
+    assert scored.best.tolist() == top(scored.scores, 20).tolist() == np.argsort(-scored.scores, stable=True)[:20].tolist()
+
+
+def test_the_unadapted_score_is_that_of_personal_features_at_their_mean() -> None:
+    base, raw = random_base(), inputs(40)
+    x = Ranker(base).rank(raw)[1][:, :F]
+    nobody = np.where([feature.personal for feature in FEATURES], np.float32(0), x)
+    unadapted = Ranker(base).score_unadapted(Ranker(base).assess(raw, None, 20).inputs)
+    np.testing.assert_allclose(unadapted, Ranker(base).score(nobody)[0], atol=1e-4)
 
 
 def test_parameters_survive_bytes() -> None:
@@ -91,4 +113,4 @@ def test_reasons_name_what_speaks_for_the_item_and_never_the_moment() -> None:
     base, x = initial_parameters(), np.zeros((1, F), np.float32)
     base.skip[[INDEX["own"], INDEX["pop_mid"], INDEX["gap"]]] = (2.0, 3.0, 9.0)
     x[0, [INDEX["own"], INDEX["pop_mid"], INDEX["gap"]]] = 1
-    assert reasons(base, x) == [(("pop_mid", 3.0), ("own", 2.0))]
+    assert reasons(base, by_feature(x), np.arange(1)) == [(("pop_mid", 3.0), ("own", 2.0))]
