@@ -82,7 +82,7 @@ def thaw(arrays: Arrays, config: KnowledgeConfig) -> Knowledge:
         for path, owner, name in _attributes(knowledge, ""):
             fresh = getattr(owner, name)
             if isinstance(fresh, np.ndarray):
-                setattr(owner, name, _grown(arrays[path], facts[path], fresh))
+                setattr(owner, name, _filled(arrays[path], facts[path], fresh))
             else:
                 setattr(owner, name, type(fresh)(facts[path]))
     except SnapshotError:
@@ -124,10 +124,11 @@ def _ends(knowledge: Knowledge) -> dict[int, int]:
     return ends
 
 
-def _grown(kept: NDArray[Any], length: int, fresh: NDArray[Any]) -> NDArray[Any]:
+def _filled(kept: NDArray[Any], length: int, fresh: NDArray[Any]) -> NDArray[Any]:
+    """`fresh` with what was kept, in place, as it may be a column of a table; a longer array where it had grown."""
     if kept.dtype != fresh.dtype or kept.shape[1:] != fresh.shape[1:] or len(kept) > length:
         raise ValueError(f"{kept.dtype}{kept.shape} where {fresh.dtype}{fresh.shape} belongs")
-    array = np.zeros((length, *kept.shape[1:]), kept.dtype)
+    array = fresh if len(fresh) == length else np.zeros((length, *kept.shape[1:]), kept.dtype)
     array[: len(kept)] = kept
     return array
 

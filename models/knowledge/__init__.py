@@ -81,7 +81,7 @@ class Knowledge:
         self.categories = Categories(config.max_categories)
         self.content = Content(rows)
         self.newcomers = Newcomers(config.max_categories + 1)
-        self.popularity = Popularity(rows, config.max_categories + 1)
+        self.popularity = Popularity(self.items.score, config.max_categories + 1)
         self.pairs = Pairs(rows, config.pairs_per_item, config.table_cells)
         self.second = SecondOrder(config.max_contexts)
         self.sessions = Postings(

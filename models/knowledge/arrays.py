@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from models.jit import kernel
+
+_LINE = 64  # bytes
 
 
 class HashMap:
@@ -47,6 +52,13 @@ class HashMap:
         """Forget a key that is present."""
         erase(np.uint64(key), self.keys, self.values)
         self._size -= 1
+
+
+def aligned(rows: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    """Zeros whose rows, of 64 bytes each, begin where a line of the cache does; unused pages take no memory."""
+    room = np.zeros(rows * kind.itemsize + _LINE, np.uint8)
+    begin = -room.ctypes.data % _LINE
+    return room[begin : begin + rows * kind.itemsize].view(kind)
 
 
 @kernel

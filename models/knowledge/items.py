@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.knowledge.arrays import HashMap
+from models.knowledge.arrays import HashMap, aligned
+from models.knowledge.popularity import LISTS
 
 SLOT_BITS = 24
 _SAMPLE = 32
+
+ROW = np.dtype(
+    [
+        ("score", np.float64, LISTS),
+        ("last_event", np.int64),
+        ("category", np.int32),
+        ("price", np.float32),
+        ("events", np.float32),
+        ("purchases", np.float32),
+        ("repeats", np.float32),
+        ("born_s", np.uint32),
+    ]
+)
+"""All that a candidate's features read of an item: 64 bytes, one line of the cache instead of a dozen."""
 
 
 class Items:
@@ -20,10 +35,11 @@ class Items:
     ----------
     names : list of item ids by slot.
     hashes : uint64[slots].
-    generation : int32[slots].
+    generation : int32[slots]; apart from the row, since what is touched is asked for it, and little of that chosen.
+    score : float64[slots, LISTS], see `Popularity`, whose it is.
     category : int32[slots], 0 is unknown.
     price : float32[slots], natural log of 1 + price, NaN where unknown.
-    born_ms : int64[slots], first known.
+    born_s : uint32[slots], first known, Unix seconds.
     last_event : int64[slots], event number of the last touch.
     events, purchases, repeats : float32[slots], ever; repeats are events of a user who had touched it before.
     available : bool[slots].
@@ -43,15 +59,17 @@ class Items:
         rows = max_items + 1
         self.hashes = np.zeros(rows, np.uint64)
         self.generation = np.zeros(rows, np.int32)
-        self.category = np.zeros(rows, np.int32)
-        self.price = np.zeros(rows, np.float32)
-        self.price[0] = np.nan
-        self.born_ms = np.zeros(rows, np.int64)
-        self.last_event = np.zeros(rows, np.int64)
-        self.events = np.zeros(rows, np.float32)
-        self.purchases = np.zeros(rows, np.float32)
-        self.repeats = np.zeros(rows, np.float32)
         self.available = np.zeros(rows, np.bool_)
+        table = aligned(rows, ROW)
+        self.score = table["score"]
+        self.category = table["category"]
+        self.price = table["price"]
+        self.price[0] = np.nan
+        self.born_s = table["born_s"]
+        self.last_event = table["last_event"]
+        self.events = table["events"]
+        self.purchases = table["purchases"]
+        self.repeats = table["repeats"]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -85,7 +103,7 @@ class Items:
         self.hashes[slot] = hashed
         self.category[slot] = 0
         self.price[slot] = np.nan
-        self.born_ms[slot] = timestamp_ms
+        self.born_s[slot] = timestamp_ms // 1000
         self.last_event[slot] = event
         self.events[slot] = self.purchases[slot] = self.repeats[slot] = 0
         self.available[slot] = True

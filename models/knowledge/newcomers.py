@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 NEWEST = 64
 HOT = 8
 AGES = 48  # classes of age, two per octave of events since the announcement
+_ROOT_OF_TWO = 0x6A09E667F3BCD  # its fraction's bits: numbers from there on are in the upper half of their octave
 _AGE_MEMORY = 0.999  # of `ages` at each adoption
 _DRAWS = 8
 HALF_LIFE = 20_000.0
@@ -103,8 +104,10 @@ def prospect(category, event, usual, adopted, stamp, stock):
 
 @kernel
 def age_class(age):
-    """Class of an age in events."""
-    return min(int(2.0 * np.log2(1.0 + max(age, 0))), AGES - 1)
+    """Class of an age in events: whole halves of an octave, by the bits of the number, as logarithms are dear here."""
+    bits = np.float64(1 + max(age, 0)).view(np.int64)
+    octaves = (bits >> 52) - 1023
+    return min(2 * octaves + (bits & 0xFFFFFFFFFFFFF >= _ROOT_OF_TWO), AGES - 1)
 
 
 @kernel

@@ -7,6 +7,7 @@ it is and a leader list is mended by moving one item up. Time is the number of e
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.jit import kernel
 
@@ -23,11 +24,11 @@ class Popularity:
 
     Parameters
     ----------
-    rows, categories : item slots and category numbers.
+    score : float64[rows, LISTS], zeros; in units of 2^((t - origin) / half life).
+    categories : category numbers.
 
     Attributes
     ----------
-    score : float64[rows, LISTS], in units of 2^((t - origin) / half life).
     leaders : int32[LISTS, LEADERS], slots of the highest scores, 0 beyond them.
     place : int16[rows, LISTS], 1-based position among the leaders, 0 where it is none.
     origin : float64[LISTS], event number at which an event weighed 1.
@@ -35,9 +36,9 @@ class Popularity:
     category_leaders : int32[categories, CATEGORY_LEADERS], by the slow score.
     """
 
-    def __init__(self, rows: int, categories: int) -> None:
-        self.score = np.zeros((rows, LISTS))
-        self.place = np.zeros((rows, LISTS), np.int16)
+    def __init__(self, score: NDArray[np.float64], categories: int) -> None:
+        self.score = score
+        self.place = np.zeros(score.shape, np.int16)
         self.leaders = np.zeros((LISTS, LEADERS), np.int32)
         self.origin = np.zeros(LISTS)
         self.total = np.zeros(LISTS)

@@ -32,7 +32,7 @@ def tables(knowledge: Knowledge) -> Arrays:
         "generation": items.generation,
         "category": items.category,
         "price": items.price,
-        "born_ms": items.born_ms,
+        "born_s": items.born_s,
         "last_event": items.last_event,
         "events": items.events,
         "purchases": items.purchases,

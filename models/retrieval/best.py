@@ -35,3 +35,9 @@ def enter(score, order, keys, n):
 def order_of(key):
     """With which order a key was entered."""
     return np.int64(_LOW - (key & _LOW))
+
+
+@kernel
+def score_of(key):
+    """With which score a key was entered."""
+    return np.uint32(key >> np.uint64(32)).view(np.float32)

@@ -32,7 +32,7 @@ def answer(
     place, slots, value, found, size, own, order, taste_place, taste_category, shares, profile, lists, lengths, chosen,
     candidates, sources, numbers,
     # items, categories and content
-    generation, category, price, born_ms, last_event, events, purchases, repeats, available,
+    generation, category, price, born_s, last_event, events, purchases, repeats, available,
     follower, follower_weight, follower_total, vector, fresh, recent,
     # popularity and newcomers
     score, total, leaders, category_score, category_leaders,
@@ -134,8 +134,9 @@ def answer(
     columns = numbers[: (F + 2) * n].reshape(F + 2, n)
     features, popular, share = columns[:F], columns[F], columns[F + 1]
     item_features(
-        candidates[:n], now_ms, event, score, total, category_score, category, price, born_ms, last_event, events,
-        purchases, repeats, price_mean, catalogue, usual, adopted, stamp, stock, readiness, popular, share, features,
+        candidates[:n], now_ms // 1000, event, score, total, category_score, category, price, born_s, last_event,
+        events, purchases, repeats, price_mean, catalogue, usual, adopted, stamp, stock, readiness, popular, share,
+        features,
     )  # fmt: skip
     user_features(
         rows, candidates[:n], value, found, now_ms // 1000, user_events + 1, own, positions, in_session, touched, last,

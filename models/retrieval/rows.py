@@ -87,7 +87,7 @@ def bits_set(bits):
 
 @kernel
 def item_features(
-    slots, now_ms, event, score, total, category_score, category, price, born_ms, last_event, events, purchases,
+    slots, now_s, event, score, total, category_score, category, price, born_s, last_event, events, purchases,
     repeats, price_mean, catalogue, usual, adopted, stamp, stock, readiness, popular, share, out,
 ):  # fmt: skip
     """Fill the columns that depend on the item alone.
@@ -103,29 +103,31 @@ def item_features(
     out : float32[F, n].
     """
     held = max((1 - 2.0 ** (-event / HALF_LIFE)) * HALF_LIFE / 0.6931471805599453, 1.0)  # events remembered
-    everything = max(total[2], 1e-9)
+    of_fast, of_mid, of_all = 1 / max(total[0], 1e-9), 1 / max(total[1], 1e-9), 1 / max(total[2], 1e-9)
+    of_starts = 1 / max(total[3], 1e-9)
+    category_of_prospect, expected = np.int32(-1), 0.0  # newcomers of a category come one after the other
     for i in range(len(slots)):
         slot = slots[i]
-        fast = score[slot, 0] / max(total[0], 1e-9)
-        mid = score[slot, 1] / max(total[1], 1e-9)
-        slow = score[slot, 2] / everything
-        start = score[slot, 3] / max(total[3], 1e-9)
+        fast = score[slot, 0] * of_fast
+        mid = score[slot, 1] * of_mid
+        slow = score[slot, 2] * of_all
+        start = score[slot, 3] * of_starts
         share[i] = slow
         c = category[slot]
         seen = events[slot]
         if seen == 0:
-            slow = mid = fast = start = (
-                prospect(c, event, usual, adopted, stamp, stock) * readiness[age_class(event - last_event[slot])] / held
-            )
+            if c != category_of_prospect:
+                category_of_prospect, expected = c, prospect(c, event, usual, adopted, stamp, stock) / held
+            slow = mid = fast = start = expected * readiness[age_class(event - last_event[slot])]
         popular[i] = 0.5 * (slow + mid)
         out[0, i] = slow
         out[1, i] = mid
         out[2, i] = fast
         out[5, i] = start
-        of_category = category_score[c] / everything
+        of_category = category_score[c] * of_all
         out[6, i] = min(slow / max(of_category, 1e-9), 1.0) + 1e-4 if c > 0 else slow + _FLOOR
         out[7, i] = event - last_event[slot]
-        out[8, i] = max(now_ms - born_ms[slot], 0) / 3_600_000
+        out[8, i] = max(now_s - np.int64(born_s[slot]), 0) / 3_600
         out[9, i] = seen
         out[10, i] = purchases[slot] / (seen + 1)
         out[40, i] = repeats[slot] / (seen + 3)

@@ -45,7 +45,7 @@ class Scratch:
         rules = RULE_ITEMS * pairs + SUCCESSORS
         voted = NEIGHBOURS * (session + HISTORY)
         proposed = len(SOURCES) * DEEPEST + LEADERS
-        rows = ITEMS + rules + voted + proposed + candidates  # the most that a request can touch
+        rows = ITEMS + rules + voted + proposed + candidates + 1  # the most that a request can touch, and one spare
         self.place = np.zeros(items, np.int32)
         self.slots = np.zeros(rows, np.int32)
         self.value = np.zeros((rows, COLUMNS), np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 from models.jit import kernel
 from models.knowledge.popularity import FAST_LIST, MID_LIST, SLOW_LIST, START_LIST
 from models.retrieval import workspace as ws
-from models.retrieval.best import enter, order_of
+from models.retrieval.best import enter, order_of, score_of
 from models.retrieval.workspace import touch
 
 CANDIDATES = 256
@@ -78,17 +78,41 @@ def propose(
 
 
 @kernel
-def best(column, deepest, slots, value, used, out):
-    """Slots with the highest positive values of a column, best first, into `out`; returns their number."""
-    keys = np.empty(deepest, np.uint64)
-    n = 0
+def best(columns, deepest, slots, value, used, lists, lengths):
+    """Enter the slots with the highest positive values of each column, best first; columns of -1 are left alone.
+
+    All columns in one pass: a row of the workspace is one line of the cache, and `bar` lets nearly all of it pass.
+
+    Parameters
+    ----------
+    columns : int64[sources], a workspace column each.
+    deepest : int64[sources], most that are entered of each.
+    """
+    keys = np.empty((len(columns), DEEPEST), np.uint64)
+    bar = np.full(ws.COLUMNS, np.inf, np.float32)  # what a value must exceed to enter
+    source_of = np.zeros(ws.COLUMNS, np.int64)
+    for source in range(len(columns)):
+        if columns[source] >= 0:
+            bar[columns[source]] = 0
+            source_of[columns[source]] = source
+            lengths[source] = 0
     for row in range(used):
-        score = value[row, column]
-        if score > 0:
-            n = enter(score, row, keys, n)
-    for i in range(n):
-        out[i] = slots[order_of(keys[i])]
-    return n
+        over = False
+        for column in range(ws.COLUMNS):
+            over |= value[row, column] > bar[column]
+        if not over:
+            continue
+        for column in range(ws.COLUMNS):
+            score = value[row, column]
+            if score > bar[column]:
+                source = source_of[column]
+                lengths[source] = enter(score, row, keys[source, : deepest[source]], lengths[source])
+                if lengths[source] == deepest[source]:
+                    bar[column] = score_of(keys[source, deepest[source] - 1])
+    for source in range(len(columns)):
+        if columns[source] >= 0:
+            for i in range(lengths[source]):
+                lists[source, i] = slots[order_of(keys[source, i])]
 
 
 @kernel
@@ -105,24 +129,28 @@ def choose(columns, quotas, leaders, fill, allowed, lists, lengths, place, slots
     lists, lengths : int32[sources, DEEPEST] slots proposed, best first (0: none), and their numbers.
     found : receives the bits of the sources that proposed each row within their second quota.
     """
+    best(columns, quotas[1], slots, value, used, lists, lengths)
     n = 0
     for turn in range(2):
         for source in range(len(columns)):
-            if turn == 0 and columns[source] >= 0:
-                lengths[source] = best(columns[source], quotas[1, source], slots, value, used, lists[source])
-            for i in range(quotas[0, source] if turn else 0, min(lengths[source], quotas[turn, source])):
+            bit = 1 << source
+            i = quotas[0, source] if turn else 0
+            end = min(lengths[source], quotas[turn, source])
+            while i < end and n < len(chosen):
                 slot = lists[source, i]
+                i += 1
                 if slot == 0 or not allowed[slot]:
                     continue
-                if n == len(chosen) and place[slot] == 0:
-                    continue
                 row, used = touch(slot, used, place, slots)
-                bits = found[row] | (1 << source)
-                if bits & TAKEN == 0 and n < len(chosen):
-                    bits |= TAKEN
-                    chosen[n] = row
-                    n += 1
-                found[row] = bits
+                bits = found[row]
+                chosen[n] = row
+                n += bits & TAKEN == 0
+                found[row] = bits | bit | TAKEN
+            while i < end:  # full: who else proposed them still counts; the others' bits go to a row that nobody has
+                row = place[lists[source, i]] - 1
+                i += 1
+                found[row if row >= 0 else used] |= bit
+    found[used] = 0
     for i in range(fill):
         slot = leaders[SLOW_LIST, i]
         if n == len(chosen) or slot == 0:

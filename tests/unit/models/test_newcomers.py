@@ -8,7 +8,7 @@ import pytest
 from models.features import INDEX
 from models.interaction import CatalogueItem, EventType, Interaction
 from models.knowledge import Knowledge
-from models.knowledge.newcomers import NEWEST, prospect
+from models.knowledge.newcomers import AGES, NEWEST, age_class, prospect
 from models.retrieval import SOURCES, Retriever
 from models.user_state import UserState
 from tests.unit.models.streams import START_MS
@@ -102,3 +102,10 @@ def test_only_the_newest_of_a_category_are_tried_and_never_the_unavailable() -> 
     assert numbers[-1] == 198
     assert numbers[0] >= 200 - NEWEST
     assert np.isfinite(candidates.features).all()
+
+
+def test_classes_of_age_are_half_octaves() -> None:
+    ages = [*range(5_000), 10**6, 2**31 - 2, 2**31 - 1, 10**9]
+    expected = [min(int(2 * np.log2(1.0 + age)), AGES - 1) for age in ages]
+    assert [age_class(age) for age in ages] == expected
+    assert age_class(-3) == 0
