@@ -108,6 +108,8 @@ FEATURES: tuple[Feature, ...] = (
     _own("back_history", "often before what you chose", 0.3, 0.5, 0.0),
     _own("sources", "found in several ways", 3.0, 2.0, 0.1),
     _own("taste", "of the kinds you are after", -3.5, 2.0, 0.0),
+    _own("codes", "next to what you chose in the catalogue", 0.05, 0.2, 0.05),
+    _own("codes_lift", "next to what you chose in the catalogue more than elsewhere", 0.2, 1.0, 0.0),
     _own("expected", "all in all likely", -7.5, 2.5, 0.3),
 )
 """All features; adding, removing or renaming one changes `LAYOUT`."""

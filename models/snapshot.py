@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from sortedcontainers import SortedList
 
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.blocks import Blocks
 from models.knowledge.categories import Categories
+from models.knowledge.codes import Codes
 from models.knowledge.content import Content
 from models.knowledge.items import Items
 from models.knowledge.neighbours import Postings
@@ -27,7 +29,7 @@ from models.knowledge.users import Users
 
 Arrays = dict[str, NDArray[Any]]
 
-_NUMBERED = (Items, Categories, Content, Newcomers, Popularity, Pairs, Postings, Users, Blocks)
+_NUMBERED = (Items, Categories, Codes, Content, Newcomers, Popularity, Pairs, Postings, Users, Blocks)
 """Tables whose rows are given out in order, so that their arrays end where the last number given does."""
 
 _FACTS = "facts"  # the array that holds everything but arrays, as JSON
@@ -85,6 +87,7 @@ def thaw(arrays: Arrays, config: KnowledgeConfig) -> Knowledge:
                 setattr(owner, name, _filled(arrays[path], facts[path], fresh))
             else:
                 setattr(owner, name, type(fresh)(facts[path]))
+        knowledge.codes.resume(knowledge.items.names)
     except SnapshotError:
         raise
     except (KeyError, TypeError, ValueError) as error:  # to the caller all damage is one
@@ -95,11 +98,11 @@ def thaw(arrays: Arrays, config: KnowledgeConfig) -> Knowledge:
 def _attributes(table: object, at: str) -> Iterator[tuple[str, Any, str]]:
     """Path, owner and name of all that `table`, and the tables in it, keep; bounds come from elsewhere.
 
-    A tuple is what a kernel is called with: arrays that are here already.
+    A tuple is what a kernel is called with: arrays that are here already. What is sorted is sorted anew.
     """
     for name, value in vars(table).items():
         path = f"{at}{name}"
-        if isinstance(value, (KnowledgeConfig, tuple)):
+        if isinstance(value, (KnowledgeConfig, tuple, SortedList)):
             continue
         if isinstance(value, (np.ndarray, int, float, np.integer, np.floating, list, dict)):
             yield path, table, name

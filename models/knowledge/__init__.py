@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.interaction import CatalogueItem, EventType, Interaction, hash_id
 from models.knowledge.categories import Categories
+from models.knowledge.codes import Codes
 from models.knowledge.content import Content
 from models.knowledge.items import Items
 from models.knowledge.learning import learn_event
@@ -79,6 +80,7 @@ class Knowledge:
         self.items = Items(config.max_items)
         rows = len(self.items.hashes)
         self.categories = Categories(config.max_categories)
+        self.codes = Codes(rows)
         self.content = Content(rows)
         self.newcomers = Newcomers(config.max_categories + 1)
         self.popularity = Popularity(self.items.score, config.max_categories + 1)
@@ -190,6 +192,7 @@ class Knowledge:
         if not items.next_slot():
             self._remove(items.coldest())
         slot = items.add(item_id, _key(item_id), timestamp_ms, self.event)
+        self.codes.add(slot, item_id)
         self.fresh[self.met % FRESH] = items.reference(slot)
         self.met += 1
         return slot
@@ -217,6 +220,7 @@ class Knowledge:
         self.sessions.clear(slot)
         self.users.lists.clear(slot)
         self.content.clear(slot)
+        self.codes.remove(slot, self.items.names[slot])
         self.recent[self.recent == slot] = 0
         self.items.remove(slot)
 

@@ -7,6 +7,7 @@ import numpy as np
 from models.jit import kernel
 from models.knowledge.arrays import position
 from models.knowledge.categories import learn_category
+from models.knowledge.codes import learn_codes
 from models.knowledge.items import SLOT_BITS
 from models.knowledge.neighbours import learn_posting
 from models.knowledge.pairs import CONTEXT, learn_pairs
@@ -17,8 +18,9 @@ from models.knowledge.users import contains, last_items
 
 @kernel
 def learn_event(
-    # items and categories
-    generation, category, events, purchases, repeats, last_event, recent, follower, follower_weight, follower_total,
+    # items, their codes and categories
+    generation, events, purchases, repeats, last_event, recent, before, after, followed, tried,
+    category, follower, follower_weight, follower_total,
     # popularity
     half_lives, score, leader_place, leaders, origin, total, category_score, category_leaders,
     # pairs, sessions and users
@@ -52,6 +54,7 @@ def learn_event(
     latest = np.empty(CONTEXT, np.int32)
     found, in_session = last_items(user, user_session_size[user], user_members, user_size, generation, latest)
     latest = latest[:found]
+    learn_codes(slot, latest, in_session, before, after, followed, tried)
     learn_pairs(
         reference, latest, in_session, event, slow, fast, pair_row, pair_pool, partner, pair_weight, pair_total,
         pair_stamp,
@@ -62,8 +65,8 @@ def learn_event(
             np.int64(latest[1]), np.int64(latest[0]), reference, context, context_total, successor, successor_weight
         )
     if found > 0:
-        before = category[latest[0] & 0xFFFFFF]
-        learn_category(before, category[slot], follower, follower_weight, follower_total)
+        category_before = category[latest[0] & 0xFFFFFF]
+        learn_category(category_before, category[slot], follower, follower_weight, follower_total)
     repeated = contains(user, reference, user_members, user_size)
     learn_posting(user, user, reference, user_members, user_size, user_row, user_pool, user_posted, user_count)
     own = user_session[user]

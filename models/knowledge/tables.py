@@ -30,6 +30,10 @@ def tables(knowledge: Knowledge) -> Arrays:
     lists = users.lists
     return {
         "generation": items.generation,
+        "before": knowledge.codes.before,
+        "after": knowledge.codes.after,
+        "followed": knowledge.codes.followed,
+        "tried": knowledge.codes.tried,
         "category": items.category,
         "price": items.price,
         "born_s": items.born_s,

@@ -10,6 +10,7 @@ from models.knowledge.arrays import find
 from models.knowledge.items import SLOT_BITS
 from models.knowledge.popularity import SLOW_LIST
 from models.retrieval import workspace as ws
+from models.retrieval.codes import score_codes
 from models.retrieval.content import describe, propose_alike
 from models.retrieval.neighbours import score_neighbours
 from models.retrieval.newcomers import propose_newcomers
@@ -31,9 +32,9 @@ def answer(
     # scratch
     place, slots, value, found, size, own, order, taste_place, taste_category, shares, profile, lists, lengths, chosen,
     candidates, sources, numbers,
-    # items, categories and content
-    generation, category, price, born_s, last_event, events, purchases, repeats, available,
-    follower, follower_weight, follower_total, vector, fresh, recent,
+    # items, their codes, categories and content
+    generation, price, born_s, last_event, events, purchases, repeats, available, before, after, followed, tried,
+    category, follower, follower_weight, follower_total, vector, fresh, recent,
     # popularity and newcomers
     score, total, leaders, category_score, category_leaders,
     newest, announced, stock, adopted, stamp, hot, readiness,
@@ -80,10 +81,10 @@ def answer(
         place, slots, value, used,
     )  # fmt: skip
     if n_own >= 2 and latest[0] != 0 and latest[1] != 0:
-        before = np.int64(generation[latest[1]]) << SLOT_BITS | latest[1]
-        after = np.int64(generation[latest[0]]) << SLOT_BITS | latest[0]
+        latest_one = np.int64(generation[latest[0]]) << SLOT_BITS | latest[0]
+        one_before = np.int64(generation[latest[1]]) << SLOT_BITS | latest[1]
         used = score_second(
-            before, after, context, context_total, successor, successor_weight, generation,
+            one_before, latest_one, context, context_total, successor, successor_weight, generation,
             place, slots, value, used,
         )  # fmt: skip
     at = find(user, user_keys, user_values)
@@ -97,6 +98,7 @@ def answer(
         ws.USER_KNN, _DEPTH_USER, user_members, user_size, user_row, user_posted, user_count,
         user_overlap, generation, place, slots, value, used,
     )  # fmt: skip
+    used = score_codes(latest, in_session, before, after, followed, tried, place, slots, value, used)
     n_kinds, usual_price, all_counts = weigh(
         own, positions, in_session, user_events + 1, touched, count, category, price,
         follower, follower_weight, follower_total, taste_place, taste_category, shares,

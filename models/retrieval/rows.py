@@ -34,6 +34,7 @@ _RULES = np.array(
         (25, ws.SESSION_KNN),
         (27, ws.USER_KNN),
         (59, ws.BACK_HISTORY),
+        (62, ws.CODES),
     ]
 )
 _LIFTS = np.array(
@@ -43,6 +44,7 @@ _LIFTS = np.array(
         (22, ws.CROSS_HISTORY),
         (26, ws.SESSION_KNN),
         (28, ws.USER_KNN),
+        (63, ws.CODES),
     ]
 )
 
@@ -237,7 +239,7 @@ def user_features(
             taste += OTHERS * general
             out[61, i] = taste
             liking = taste / general
-        out[62, i] = repeat_rate * again + (1 - repeat_rate) * (
+        out[64, i] = repeat_rate * again + (1 - repeat_rate) * (
             _MIX_NEXT * said[ws.NEXT_LAST, i]
             + _MIX_RECENT * said[ws.SLOW_RECENT, i]
             + _MIX_HISTORY * said[ws.CROSS_HISTORY, i]
@@ -254,7 +256,7 @@ def user_features(
         out[51, i] = likeness(profile, vector, slot) if described else np.float32(0)
         out[60, i] = bits_set(found[rows[i]] & ((1 << 30) - 1))
     log_shifted(out[61], 0.0)
-    log_shifted(out[62], _FLOOR)
+    log_shifted(out[64], _FLOOR)
 
 
 @kernel

@@ -9,6 +9,7 @@ from models.knowledge.content import DIMENSIONS
 from models.knowledge.popularity import LEADERS
 from models.knowledge.second_order import SUCCESSORS
 from models.knowledge.users import HISTORY
+from models.retrieval.codes import TOUCHED
 from models.retrieval.neighbours import NEIGHBOURS
 from models.retrieval.rules import RULE_ITEMS
 from models.retrieval.select import DEEPEST, SOURCES
@@ -45,7 +46,9 @@ class Scratch:
         rules = RULE_ITEMS * pairs + SUCCESSORS
         voted = NEIGHBOURS * (session + HISTORY)
         proposed = len(SOURCES) * DEEPEST + LEADERS
-        rows = ITEMS + rules + voted + proposed + candidates + 1  # the most that a request can touch, and one spare
+        rows = (
+            ITEMS + rules + voted + TOUCHED + proposed + candidates + 1
+        )  # the most that a request can touch, and one spare
         self.place = np.zeros(items, np.int32)
         self.slots = np.zeros(rows, np.int32)
         self.value = np.zeros((rows, COLUMNS), np.float32)

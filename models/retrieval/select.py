@@ -35,6 +35,7 @@ SOURCES: tuple[tuple[str, int, int, int], ...] = (  # name, quotas of the two ro
     ("back_history", 20, 60, ws.BACK_HISTORY),
     ("session_knn", 40, 80, ws.SESSION_KNN),
     ("user_knn", 40, 80, ws.USER_KNN),
+    ("codes", 16, 40, ws.CODES),
 )
 """The retrievers; at most 30, one bit each."""
 

@@ -25,9 +25,10 @@ from models.jit import kernel
     SESSION_KNN,
     USER_KNN,
     OWN,
-) = range(15)
+    CODES,
+) = range(16)
 COLUMNS = 16
-"""One more than there are: 64 bytes, a cache line."""
+"""64 bytes, a line of the cache."""
 
 
 @kernel
