@@ -3,10 +3,10 @@
 Two experiments on any event file, prequential, with the trainer in line:
 
 * *announced*: every item is announced with its category and price 1,000 to 5,000 rows before its first event, and with
-  it a decoy, which copies category and price of an item drawn at random and is never used. Scored are the first events
-  of items: how often is the item among the 20 newcomers (announced, touched by nobody) that stand highest for the user,
-  how often would it be among 20 newcomers drawn evenly, and how often is it in the list of 20 as it is served, with so
-  many places kept for newcomers?
+  it a decoy, which copies category and price of an item drawn at random, lies beside that one in the order of the ids,
+  and is never used. Scored are the first events of items: how often is the item among the 20 newcomers (announced,
+  touched by nobody) that stand highest for the user, how often would it be among 20 newcomers drawn evenly, and how
+  often is it in the list of 20 as it is served, with so many places kept for newcomers?
 * *held back*: the events of one category are left out of the first half; its items are announced half-way. Scored are
   its events: the hit rate over the first 500 of them, and after those.
 """
@@ -101,7 +101,8 @@ def announced(rows: Sequence[Interaction], lead: tuple[int, int] = LEAD, seed: i
     models = [rows[at] for at in first.values()]
     notices: dict[int, list[CatalogueItem]] = {}
     for at in first.values():
-        for model, name in ((rows[at], rows[at].item_id), (rng.choice(models), f"decoy of row {at}")):
+        other = rng.choice(models)
+        for model, name in ((rows[at], rows[at].item_id), (other, f"{other.item_id} decoy {at}")):
             notices.setdefault(max(at - rng.randint(*lead), 0), []).append(_notice(model, name))
     for at, row in enumerate(rows):
         batch = notices.get(at, [])
