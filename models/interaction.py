@@ -1,9 +1,14 @@
 """What happened, and what is for sale: the two things that the recommender learns from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class EventType(IntEnum):
@@ -67,3 +72,45 @@ def hash_id(identifier: str) -> int:
     True
     """
     return int.from_bytes(blake2b(identifier.encode(), digest_size=8).digest(), "little")
+
+
+ROW = np.dtype([("user", "u8"), ("item", "u8"), ("event_type", "u1"), ("timestamp_ms", "i8"), ("price", "f8")])
+"""An interaction as kernels read it: the hashes of both ids, and a price of NaN where it is unknown."""
+
+
+class Run(NamedTuple):
+    """Successive interactions by columns: to make an object for each costs as much as to learn from it.
+
+    Attributes
+    ----------
+    rows : `ROW` of each.
+    item_ids, categories : of each, what rows cannot hold.
+    """
+
+    rows: NDArray[Any]
+    item_ids: Sequence[str]
+    categories: Sequence[str | None]
+
+    @classmethod
+    def of(
+        cls,
+        users: Sequence[int],
+        item_ids: Sequence[str],
+        event_types: Sequence[int],
+        timestamps_ms: Sequence[int],
+        categories: Sequence[str | None],
+        prices: Sequence[float | None],
+    ) -> "Run":
+        """Put columns together, one value of each for an interaction; see `Interaction`.
+
+        Examples
+        --------
+        >>> run = Run.of([7], ["A13"], [EventType.CART], [1_700_000_000_000], [None], [None])
+        >>> run.rows["item"].tolist() == [hash_id("A13")], run.rows["price"].tolist()
+        (True, [nan])
+        """
+        rows = np.empty(len(users), ROW)
+        columns = users, map(hash_id, item_ids), event_types, timestamps_ms, prices
+        for at, row in enumerate(zip(*columns, strict=True)):
+            rows[at] = row
+        return cls(rows, item_ids, categories)

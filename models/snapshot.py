@@ -57,7 +57,7 @@ def freeze(knowledge: Knowledge) -> Arrays:
     for path, owner, name in _attributes(knowledge, ""):
         value = getattr(owner, name)
         if isinstance(value, np.ndarray):
-            numbered = isinstance(owner, _NUMBERED) and name != "pool"
+            numbered = isinstance(owner, _NUMBERED) and name not in ("pool", "roll")
             arrays[path] = value[: ends.get(len(value), len(value)) if numbered else None].copy()
             facts[path] = len(value)
         else:

@@ -6,7 +6,6 @@ user's private record: a worker that replays the log of interactions holds the s
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.interaction import CatalogueItem, EventType, Interaction, hash_id
+from models.interaction import ROW, CatalogueItem, Interaction, Run, hash_id
 from models.knowledge.categories import Categories
 from models.knowledge.codes import Codes
 from models.knowledge.content import Content
 from models.knowledge.items import Items
-from models.knowledge.learning import learn_event
+from models.knowledge.learning import learn_price, learn_run
 from models.knowledge.neighbours import Postings
 from models.knowledge.newcomers import Newcomers
 from models.knowledge.pairs import Pairs
@@ -27,7 +26,7 @@ from models.knowledge.popularity import Popularity
 from models.knowledge.second_order import SecondOrder
 from models.knowledge.tables import arguments, tables
 from models.knowledge.users import Users
-from models.user_state import HASH_MASK, SESSION_IDLE_MS
+from models.user_state import HASH_MASK
 
 FRESH = 1024
 RECENT = 64
@@ -98,10 +97,12 @@ class Knowledge:
         self.price_mean = 0.0
         self._repeats = self._repeats_in_session = 0
         self._price_count = 0
+        # What `take` puts its interaction into: to make an array costs as much as a third of what is learned.
+        self._one = (np.zeros(1, ROW), np.zeros(1, np.int32))
 
     @cached_property
     def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return arguments(learn_event, tables(self))
+        return arguments(learn_run, tables(self))
 
     @property
     def slow_half_life(self) -> float:
@@ -128,7 +129,11 @@ class Knowledge:
         slot = known or self._add(item.item_id, item.timestamp_ms)
         items = self.items
         before = int(items.category[slot])
-        described = self._describe(slot, item.category, item.price)
+        described = self._categorise(slot, item.category)
+        if item.price is not None:
+            self._price_count, self.price_mean = learn_price(
+                slot, float(item.price), self._price_count, self.price_mean, items.price
+            )
         if items.events[slot] == 0 and (described or not known):
             if known:
                 self.newcomers.withdraw(before)
@@ -144,40 +149,67 @@ class Knowledge:
 
     def take(self, event: Interaction) -> None:
         """Learn from one interaction."""
-        slot = self.slot(event.item_id)
-        if slot == 0:
-            slot = self._add(event.item_id, event.timestamp_ms)
-        elif self.items.events[slot] == 0:
-            items = self.items
-            self.newcomers.adopt(int(items.category[slot]), self.event)
-            self.newcomers.learn_age(slot, self.event, items.used, items.last_event, items.events)
-        if self._describe(slot, event.category, event.price) and not self.content.vector[slot].any():
-            self.content.put_category(slot, event.category or "")
+        rows, categories = self._one
+        rows[0] = event.user, hash_id(event.item_id), event.event_type, event.timestamp_ms, event.price
+        self._take(Run(rows, (event.item_id,), (event.category,)), categories)
+
+    def take_all(self, run: Run) -> None:
+        """Learn from interactions; the same as from one after the other, but for the cost."""
+        self._take(run, np.empty(len(run.rows), np.int32))
+
+    def _take(self, run: Run, categories: NDArray[np.int32]) -> None:
+        """Learn from a run; `categories` are filled in."""
+        categories[:] = [self.categories.known(name) for name in run.categories]
+        at = self._learn(run, categories, 0, ready=-1)
+        while at < len(run.rows):
+            self._prepare(run, at)
+            at = self._learn(run, categories, at, ready=at)
+
+    def _learn(self, run: Run, categories: NDArray[np.int32], at: int, ready: int) -> int:
+        """Learn from interaction `at` and those after it, until one needs `_prepare`; returns which."""
         items, users, second = self.items, self.users, self.second
-        self.event += 1
-        self.popularity.rescale(self.event, items.used)
-        user = users.slot(event.user)
-        starts = users.lists.size[user] == 0 or event.timestamp_ms - users.last_ms[user] > SESSION_IDLE_MS
-        self.session += bool(starts)
-        repeated, in_session, taken = learn_event(
+        done, self.session, self._price_count, self.price_mean, repeated, in_session, taken = learn_run(
             *self._arrays,
+            items.table.keys,
+            items.table.values,
+            users.table.keys,
+            users.table.values,
             second.context,
             second.total,
             second.successor,
             second.weight,
-            slot,
-            user,
+            run.rows,
+            categories,
+            at,
+            ready,
             self.event,
             self.session,
-            bool(starts),
-            event.event_type == EventType.PURCHASE,
-            event.timestamp_ms,
+            self.popularity.rescale_after,
+            second.room,
+            self._price_count,
+            self.price_mean,
             self.slow_half_life,
             self.config.fast_half_life,
         )
+        self.event += done - at
         self._repeats += repeated
         self._repeats_in_session += in_session
         second.grow(taken)
+        return int(done)
+
+    def _prepare(self, run: Run, at: int) -> None:
+        """Do what only Python does before interaction `at` is learned from."""
+        row, category, items = run.rows[at], run.categories[at], self.items
+        slot = self.slot(run.item_ids[at])
+        if slot == 0:
+            slot = self._add(run.item_ids[at], int(row["timestamp_ms"]))
+        elif items.events[slot] == 0:
+            self.newcomers.adopt(int(items.category[slot]), self.event)
+            self.newcomers.learn_age(slot, self.event, items.used, items.last_event, items.events)
+        if self._categorise(slot, category) and not self.content.vector[slot].any():
+            self.content.put_category(slot, category or "")
+        self.popularity.rescale(self.event + 1, items.used)
+        self.users.make_room(int(row["user"]) or 1)
 
     def discount(self, kept: float) -> None:
         """Keep so much, 0 to 1, of what was learned of what follows what: where it is stale, new events outweigh it.
@@ -197,18 +229,12 @@ class Knowledge:
         self.met += 1
         return slot
 
-    def _describe(self, slot: int, category: str | None, price: float | None) -> bool:
-        """Take category and price; returns whether the category is news."""
-        items = self.items
-        if price is not None:
-            logged = math.log1p(price)
-            items.price[slot] = logged
-            self._price_count += 1
-            self.price_mean += (logged - self.price_mean) / min(self._price_count, 10_000)
+    def _categorise(self, slot: int, category: str | None) -> bool:
+        """Take the category of an item; returns whether it is news."""
         number = self.categories.number(category)
-        if number == 0 or number == items.category[slot]:
+        if number == 0 or number == self.items.category[slot]:
             return False
-        items.category[slot] = number
+        self.items.category[slot] = number
         return True
 
     def _remove(self, slot: int) -> None:

@@ -15,6 +15,10 @@ _LINE = 64  # bytes
 class HashMap:
     """64-bit keys (not 0) to int32 values (> 0) in two flat arrays, linear probing, at most half full.
 
+    Attributes
+    ----------
+    size : int64[1], number of keys; an array, so that kernels can count what they add.
+
     Examples
     --------
     >>> table = HashMap()
@@ -29,10 +33,10 @@ class HashMap:
     def __init__(self) -> None:
         self.keys = np.zeros(64, np.uint64)
         self.values = np.zeros(64, np.int32)
-        self._size = 0
+        self.size = np.zeros(1, np.int64)
 
     def __len__(self) -> int:
-        return self._size
+        return int(self.size[0])
 
     def get(self, key: int) -> int:
         """Value of `key`, 0 where it is absent."""
@@ -40,18 +44,23 @@ class HashMap:
 
     def put(self, key: int, value: int) -> None:
         """Add a key that is absent."""
-        if 2 * (self._size + 1) > len(self.keys):
-            keys, values = self.keys, self.values
-            self.keys = np.zeros(2 * len(keys), np.uint64)
-            self.values = np.zeros(2 * len(keys), np.int32)
-            rehash(keys, values, self.keys, self.values)
+        self.make_room()
         insert(np.uint64(key), value, self.keys, self.values)
-        self._size += 1
+        self.size[0] += 1
+
+    def make_room(self) -> None:
+        """Move to larger arrays, if one key more would make these more than half full."""
+        if has_room(self.keys, self.size):
+            return
+        keys, values = self.keys, self.values
+        self.keys = np.zeros(2 * len(keys), np.uint64)
+        self.values = np.zeros(2 * len(keys), np.int32)
+        rehash(keys, values, self.keys, self.values)
 
     def remove(self, key: int) -> None:
         """Forget a key that is present."""
         erase(np.uint64(key), self.keys, self.values)
-        self._size -= 1
+        self.size[0] -= 1
 
 
 def aligned(rows: int, kind: np.dtype[Any]) -> NDArray[Any]:
@@ -88,6 +97,12 @@ def find(key, keys, values):
             return values[at]
         at = (at + 1) & mask
     return np.int32(0)
+
+
+@kernel
+def has_room(keys, size):
+    """Whether one key more leaves the table at most half full."""
+    return 2 * (size[0] + 1) <= len(keys)
 
 
 @kernel

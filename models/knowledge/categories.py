@@ -28,6 +28,12 @@ class Categories:
         self.weight = np.zeros((max_categories + 1, FOLLOWERS), np.float32)
         self.total = np.zeros(max_categories + 1, np.float32)
 
+    def known(self, name: str | None) -> int:
+        """Number of a category, -1 where `number` would give a new one."""
+        if not name:
+            return 0
+        return self.numbers.get(name, -1 if len(self.names) <= self.max_categories else 0)
+
     def number(self, name: str | None) -> int:
         """Number of a category, a new one for a new name."""
         if not name:

@@ -32,6 +32,7 @@ class Popularity:
     leaders : int32[LISTS, LEADERS], slots of the highest scores, 0 beyond them.
     place : int16[rows, LISTS], 1-based position among the leaders, 0 where it is none.
     origin : float64[LISTS], event number at which an event weighed 1.
+    rescale_after : number of the last event before weights must be brought back to 1.
     category_score : float64[categories], scale of SLOW_LIST.
     category_leaders : int32[categories, CATEGORY_LEADERS], by the slow score.
     """
@@ -44,11 +45,11 @@ class Popularity:
         self.total = np.zeros(LISTS)
         self.category_score = np.zeros(categories)
         self.category_leaders = np.zeros((categories, CATEGORY_LEADERS), np.int32)
-        self._rescale_after = 0.0  # event number
+        self.rescale_after = 0.0
 
     def rescale(self, event: int, used: int) -> None:
         """Bring the growing weights of the first `used` slots back to 1 before they overflow."""
-        if event <= self._rescale_after:
+        if event <= self.rescale_after:
             return
         for which in range(LISTS):
             elapsed = event - self.origin[which]
@@ -59,7 +60,7 @@ class Popularity:
                 self.origin[which] = event
                 if which == SLOW_LIST:
                     self.category_score *= factor
-        self._rescale_after = float((self.origin + _RESCALE * HALF_LIVES).min())
+        self.rescale_after = float((self.origin + _RESCALE * HALF_LIVES).min())
 
     def clear(self, slot: int, category: int) -> None:
         """Forget an item whose slot goes to another; the leader lists close up."""

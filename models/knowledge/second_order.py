@@ -38,10 +38,18 @@ class SecondOrder:
         self.weight *= np.float32(kept)
         self.total *= np.float32(kept)
 
+    @property
+    def room(self) -> int:
+        """Places that may be taken before the arrays must grow; those of full length never do."""
+        if len(self.context) >= self._max_contexts:
+            return len(self.context)
+        return len(self.context) // 2 - self._taken
+
     def grow(self, taken: int) -> None:
         """Count places that `learn_second` took, and make room before there is little left."""
+        room = self.room
         self._taken += taken
-        if 2 * self._taken > len(self.context) and len(self.context) < self._max_contexts:
+        if taken > room:
             old = (self.context, self.total, self.successor, self.weight)
             self._allocate(2 * len(self.context))
             self._taken = move_second(*old, self.context, self.total, self.successor, self.weight)

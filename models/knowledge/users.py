@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
-from models.knowledge.arrays import HashMap
+from models.knowledge.arrays import HashMap, erase, find, has_room, insert
 from models.knowledge.neighbours import Postings
 
 HISTORY = 32
 _SAMPLE = 32
+_USED, _HAND = range(2)
 
 
 class Users:
@@ -22,42 +23,62 @@ class Users:
 
     Attributes
     ----------
+    table : from the hash of a user to the slot.
+    roll : int64[2], the slot that was never used with the lowest number, and where the next sample of the idle begins.
     lists : Postings whose list `user` is the ring of the user's last 32 item references.
+    hashes : uint64[users].
     last_ms : int64[users].
     session : int64[users], number of the current session.
     session_size : int64[users], events in it.
     """
 
     def __init__(self, max_users: int, rows: int, width: int, shared: int) -> None:
-        self.max_users = max_users
         self.table = HashMap()
-        self.used = 1
-        self._hand = 1
+        self.roll = np.ones(2, np.int64)
         self.lists = Postings(max_users + 1, HISTORY, rows, width, shared)
         self.hashes = np.zeros(max_users + 1, np.uint64)
         self.last_ms = np.zeros(max_users + 1, np.int64)
         self.session = np.zeros(max_users + 1, np.int64)
         self.session_size = np.zeros(max_users + 1, np.int64)
 
-    def slot(self, user: int) -> int:
-        """Slot of a user, taking one for a new user."""
-        key = user or 1
-        slot = self.table.get(key)
-        if slot:
-            return slot
-        if self.used <= self.max_users:
-            slot = self.used
-            self.used += 1
-        else:
-            slots = (self._hand - 1 + np.arange(_SAMPLE)) % (self.used - 1) + 1
-            self._hand = int(slots[-1]) + 1
-            slot = int(slots[np.argmin(self.last_ms[slots])])
-            self.table.remove(int(self.hashes[slot]))
-            self.lists.size[slot] = 0
-        self.table.put(key, slot)
-        self.hashes[slot] = key
-        self.last_ms[slot] = self.session[slot] = self.session_size[slot] = 0
+    @property
+    def used(self) -> int:
+        """Slots from this one on have never been used."""
+        return int(self.roll[_USED])
+
+    def make_room(self, user: int) -> None:
+        """See to it that `user_slot` finds room for a user, by its key."""
+        if not self.table.get(user):
+            self.table.make_room()
+
+
+@kernel
+def user_slot(user, keys, values, size, roll, hashes, last_ms, session, session_size, list_size):
+    """Slot of a user, by its key, taking one for a new user; 0, and nothing changed, where the table has no room."""
+    slot = np.int64(find(user, keys, values))
+    if slot != 0:
         return slot
+    if roll[_USED] < len(hashes):
+        if not has_room(keys, size):
+            return np.int64(0)
+        slot = roll[_USED]
+        roll[_USED] += 1
+        size[0] += 1
+    else:
+        first = roll[_HAND] - 1
+        for n in range(_SAMPLE):
+            drawn = (first + n) % (roll[_USED] - 1) + 1
+            if n == 0 or last_ms[drawn] < last_ms[slot]:
+                slot = drawn
+        roll[_HAND] = (first + _SAMPLE - 1) % (roll[_USED] - 1) + 2
+        erase(hashes[slot], keys, values)
+        list_size[slot] = 0
+    insert(user, slot, keys, values)
+    hashes[slot] = user
+    last_ms[slot] = 0
+    session[slot] = 0
+    session_size[slot] = 0
+    return slot
 
 
 @kernel

@@ -38,6 +38,22 @@ def test_hash_map_behaves_like_a_dict(steps: list[tuple[bool, int]]) -> None:
     assert len(table) == len(model)
 
 
+def test_a_user_beyond_the_bound_takes_the_place_of_one_long_idle() -> None:
+    knowledge = Knowledge(KnowledgeConfig(max_users=40))
+    users = knowledge.users
+    for user in range(1, 41):
+        knowledge.take(click(user, "a", 100 - user))  # the highest numbers are idle for longest
+    assert [users.table.get(user) for user in range(1, 41)] == list(range(1, 41))
+    knowledge.take(click(41, "b", 200))
+    assert users.table.get(32) == 0  # the idlest of the first 32
+    assert users.table.get(41) == 32
+    assert users.lists.size[32] == 1
+    knowledge.take(click(42, "b", 200))
+    assert users.table.get(40) == 0  # the idlest of the next, from 33 on and round
+    assert users.table.get(42) == 40
+    assert len(users.table) == 40
+
+
 def test_pairs_count_what_follows_what() -> None:
     knowledge = Knowledge()
     for second, item in enumerate("abc"):

@@ -43,6 +43,12 @@ def test_what_is_learned_after_a_snapshot_is_the_same() -> None:
     assert all(np.array_equal(a, ends[1][path], equal_nan=a.dtype.kind == "f") for path, a in ends[0].items())
 
 
+def test_what_is_as_long_as_a_bound_by_chance_is_kept_whole() -> None:
+    config = KnowledgeConfig(max_items=1)
+    whole = thaw(freeze(Knowledge(config)), config)
+    assert whole.users.roll.tolist() == Knowledge(config).users.roll.tolist() == [1, 1]
+
+
 def test_another_release_other_bounds_and_damage_are_refused() -> None:
     arrays = freeze(learned(50))
     with pytest.raises(SnapshotError, match="other bounds"):
