@@ -11,7 +11,7 @@ from typing import Protocol
 
 from models.interaction import EventType, hash_id
 from schemas.events import ItemEvent
-from schemas.knowledge import ItemStatsDelta, StatsInteraction
+from schemas.knowledge import InteractionColumns, ItemStatsDelta
 from schemas.record import encode
 from streamproc.files import FileEvent, read_events
 from streamproc.replay import event_record
@@ -117,12 +117,14 @@ def history(events: Iterator[FileEvent], count: int) -> Iterator[bytes]:
     """Take `count` events and yield them as records of `item-stats`: what workers before this one have learned."""
     while count > 0 and (part := list(islice(events, min(count, _DELTA)))):
         count -= len(part)
-        seen = [
-            StatsInteraction(
-                hash_id(e.user_id), e.item_id, int(EventType[e.event_type.upper()]), e.timestamp_ms, e.category, e.price
-            )
-            for e in part
-        ]
+        seen = InteractionColumns(
+            user=[hash_id(e.user_id) for e in part],
+            item_id=[e.item_id for e in part],
+            event_type=[int(EventType[e.event_type.upper()]) for e in part],
+            timestamp_ms=[e.timestamp_ms for e in part],
+            category=[e.category for e in part],
+            price=[e.price for e in part],
+        )
         yield encode(
             ItemStatsDelta(
                 instance="history",

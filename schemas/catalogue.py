@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from schemas.events import ClickEvent, ItemEvent, PurchaseEvent, RecommendationRequest, RequestContext
-from schemas.knowledge import ItemStatsDelta, ModelUpdate, StatsInteraction
+from schemas.knowledge import InteractionColumns, ItemStatsDelta, ModelUpdate
 from schemas.outputs import DriftSignal, Reason, Recommendation, RecommendedItem
 from schemas.record import Record
 
@@ -138,7 +138,14 @@ TOPIC_RECORDS: Final = (
             source_partition=2,
             offset_first=40100,
             offset_last=40113,
-            interactions=[StatsInteraction(5875592385335328466, "shoe-7", 1, _NOW, "shoes", 59.9)],
+            interactions=InteractionColumns(
+                user=[5875592385335328466, 17],
+                item_id=["shoe-7", "sock-2"],
+                event_type=[1, 0],
+                timestamp_ms=[_NOW, _NOW + 40],
+                category=["shoes", None],
+                price=[59.9, None],
+            ),
         ),
     ),
 )

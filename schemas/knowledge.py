@@ -1,14 +1,30 @@
 """What workers and the trainer tell each other: model versions and shared item statistics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from schemas.outputs import Name, Offset, Partition
-from schemas.record import STRICT, Category, Id, Price, Record, TimestampMs
+from schemas.record import (
+    MAX_ID_BYTES,
+    STRICT,
+    Category,
+    Id,
+    Price,
+    Record,
+    RecordError,
+    SchemaVersion2,
+    TimestampMs,
+    decode,
+)
 
 Version = Annotated[int, Field(ge=0, lt=2**32)]
+UserHash = Annotated[int, Field(ge=0, lt=2**64)]
+EventTypeNumber = Annotated[int, Field(ge=0, le=2)]
+# Whoever wrote it has measured its bytes: to do so again costs more than all else that is read of an interaction.
+_WrittenId = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)]
 
 
 # Plain dataclasses for speed, like those of schemas/outputs.py.
@@ -67,17 +83,26 @@ class ModelUpdate(Record):
 
 
 @dataclass(slots=True)
-class StatsInteraction:
-    """One interaction, without the user's id."""
+class InteractionColumns:
+    """Interactions without the users' ids, a list for each field.
+
+    Every worker reads those of all, and an object for each takes several times as long to read.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    user: Annotated[int, Field(ge=0, lt=2**64, description="64-bit hash of the user id.")]
-    item_id: Annotated[Id, Field(description="The item.")]
-    event_type: Annotated[int, Field(ge=0, le=2, description="0 click, 1 cart, 2 purchase.")]
-    timestamp_ms: Annotated[TimestampMs, Field(description="When it happened.")]
-    category: Annotated[Category, Field(description="The item's category.")] = None
-    price: Annotated[Price | None, Field(description="Price of one unit.")] = None
+    user: Annotated[list[UserHash], Field(description="64-bit hash of the user id.")]
+    item_id: Annotated[list[_WrittenId], Field(description="The item.")]
+    event_type: Annotated[list[EventTypeNumber], Field(description="0 click, 1 cart, 2 purchase.")]
+    timestamp_ms: Annotated[list[TimestampMs], Field(description="When it happened.")]
+    category: Annotated[list[_WrittenId | None], Field(description="The item's category.")]
+    price: Annotated[list[Price | None], Field(description="Price of one unit.")]
+
+
+def _of_one_length(columns: InteractionColumns) -> InteractionColumns:
+    if len({len(getattr(columns, field.name)) for field in fields(columns)}) > 1:
+        raise PydanticCustomError("lengths", "one value of each field for each interaction")
+    return columns
 
 
 class ItemStatsDelta(Record):
@@ -86,12 +111,67 @@ class ItemStatsDelta(Record):
     A discount has no interactions; its source is the record of `drift-signals` that calls for it.
     """
 
+    schema_version: SchemaVersion2 = Field(
+        default="2.0", description="Version of this schema; workers also read version 1, which had a list of objects."
+    )
     instance: Name = Field(description="Who learned them; a worker skips its own records.")
     source_topic: Annotated[str, Field(min_length=1, max_length=249)] = Field(description="Where they came from.")
     source_partition: Partition = Field(description="Its partition.")
     offset_first: Offset = Field(description="First offset that this record covers.")
     offset_last: Offset = Field(description="Last offset that this record covers.")
-    interactions: list[StatsInteraction] = Field(description="Oldest first.")
+    interactions: Annotated[InteractionColumns, AfterValidator(_of_one_length)] = Field(description="Oldest first.")
     kept: Annotated[float, Field(ge=0, le=1)] = Field(
         default=1.0, description="What is kept, before these, of the weight of what was learned of what follows what."
+    )
+
+
+@dataclass(slots=True)
+class _FormerInteraction:
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    user: UserHash
+    item_id: Id
+    event_type: EventTypeNumber
+    timestamp_ms: TimestampMs
+    category: Category = None
+    price: Price | None = None
+
+
+class _FormerItemStatsDelta(Record):
+    """Version 1 of the record, of which logs are full."""
+
+    instance: Name
+    source_topic: str
+    source_partition: Partition
+    offset_first: Offset
+    offset_last: Offset
+    interactions: list[_FormerInteraction]
+    kept: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+def decode_item_stats(raw: bytes | None, *, max_bytes: int) -> ItemStatsDelta:
+    """Read a record of `item-stats` of either version.
+
+    Raises
+    ------
+    RecordError
+        As `schemas.record.decode`.
+    """
+    try:
+        return decode(ItemStatsDelta, raw, max_bytes=max_bytes)
+    except RecordError as error:
+        if error.kind != "unknown_version":
+            raise
+    former = decode(_FormerItemStatsDelta, raw, max_bytes=max_bytes)
+    columns = {
+        field.name: [getattr(each, field.name) for each in former.interactions] for field in fields(InteractionColumns)
+    }
+    return ItemStatsDelta(
+        instance=former.instance,
+        source_topic=former.source_topic,
+        source_partition=former.source_partition,
+        offset_first=former.offset_first,
+        offset_last=former.offset_last,
+        interactions=InteractionColumns(**columns),
+        kept=former.kept,
     )

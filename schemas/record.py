@@ -4,6 +4,7 @@ A reader that meets a record it cannot use gets a `RecordError` whose `kind` is 
 of the dead letter and a metric label) and whose `reason` is one line for a person. The reason never quotes the record.
 """
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -72,12 +73,14 @@ def _category(text: str | None) -> str | None:
     return _fits(MAX_ID_BYTES, text) if text else None
 
 
-def _known_version(value: object) -> str:
+def _known_version(known: str, value: object) -> str:
     text = str(value) if type(value) in (int, str) else ""
     major, dot, minor = text.partition(".")
-    if major == "1" and (minor.isdecimal() if dot else not minor):
+    if major == known and (minor.isdecimal() if dot else not minor):
         return text
-    raise PydanticCustomError("unknown_version", "this reader knows schema versions 1 and 1.x only")
+    raise PydanticCustomError(
+        "unknown_version", "this reader knows schema versions {known} and {known}.x only", {"known": known}
+    )
 
 
 def _bytes(least: int, most: int) -> Any:
@@ -92,8 +95,13 @@ TimestampMs = Annotated[int, Field(ge=MIN_TIMESTAMP_MS, lt=MAX_TIMESTAMP_MS)]
 Price = Annotated[float, Field(ge=0)]
 SchemaVersion = Annotated[
     str,
-    BeforeValidator(_known_version),
+    BeforeValidator(partial(_known_version, "1")),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^1(\.[0-9]+)?$"}, {"const": 1}]}),
+]
+SchemaVersion2 = Annotated[
+    str,
+    BeforeValidator(partial(_known_version, "2")),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^2(\.[0-9]+)?$"}, {"const": 2}]}),
 ]
 
 

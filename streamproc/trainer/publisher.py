@@ -12,7 +12,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from models.base import initial_parameters
 from models.drift import Alarm
-from schemas.knowledge import ItemStatsDelta, ModelUpdate
+from schemas.knowledge import InteractionColumns, ItemStatsDelta, ModelUpdate
 from schemas.outputs import DriftSignal
 from schemas.record import encode
 from streamproc import artefacts
@@ -143,7 +143,7 @@ class Publisher:
             source_partition=signal.partition,
             offset_first=signal.offset,
             offset_last=signal.offset,
-            interactions=[],
+            interactions=InteractionColumns([], [], [], [], [], []),
             kept=kept,
         )
         await self._write([(self._stats, None, encode(delta))], {})

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from models.base import BaseParameters, initial_parameters
-from models.interaction import EventType, Interaction
+from models.interaction import Run
 from models.recommender import Recommender
-from schemas.knowledge import ItemStatsDelta, ModelUpdate
-from schemas.record import RecordError, decode
+from schemas.knowledge import ModelUpdate, decode_item_stats
+from schemas.record import RecordError
 from streamproc.artefacts import ArtefactError, load
 from streamproc.engine import InputRecord
 from streamproc.metrics import WorkerMetrics
@@ -113,7 +113,7 @@ class SharedKnowledge:
     def _apply_stats(self, record: InputRecord) -> None:
         if any(name == INSTANCE_HEADER and value == self._instance for name, value in record.headers):
             return
-        delta = decode(ItemStatsDelta, record.value, max_bytes=MAX_STATS_BYTES)
+        delta = decode_item_stats(record.value, max_bytes=MAX_STATS_BYTES)
         source = delta.source_topic, delta.source_partition
         # A leader that takes over reads signals of drift again: what it then writes for the second time is known.
         known = self.sources if delta.kept < 1 else self._known
@@ -123,12 +123,10 @@ class SharedKnowledge:
         if delta.kept < 1:
             self.recommender.discount(delta.kept)
             log.info("kept %.3f of the weight of what follows what", delta.kept)
-        for seen in delta.interactions:
-            self.recommender.observe(
-                Interaction(
-                    seen.user, seen.item_id, EventType(seen.event_type), seen.timestamp_ms, seen.category, seen.price
-                )
-            )
+        seen = delta.interactions
+        self.recommender.knowledge.take_all(
+            Run.of(seen.user, seen.item_id, seen.event_type, seen.timestamp_ms, seen.category, seen.price)
+        )
 
     def _swap(self) -> None:
         pointer = self._versions.pointer

@@ -10,13 +10,14 @@ from models.drift import Alarm
 from models.features import FEATURES
 from models.interaction import Interaction
 from models.lists import Ranked
-from schemas.knowledge import ItemStatsDelta, StatsInteraction
+from schemas.knowledge import ItemStatsDelta
 from schemas.outputs import DriftSignal, Recommendation
 from schemas.record import RecordError, encode
 from streamproc.engine import InputRecord, Output
 from streamproc.settings import Settings
 
 _WORDS: Final = {feature.name: feature.words for feature in FEATURES}
+_STATS_VERSION: Final = ItemStatsDelta.model_fields["schema_version"].default
 _SCHEMA_VERSION: Final = Recommendation.model_fields["schema_version"].default
 INSTANCE_HEADER: Final = "instance"
 MAX_REASONS: Final = 3
@@ -78,25 +79,33 @@ def dead_letter(settings: Settings, record: InputRecord, error: RecordError) -> 
 def item_stats(settings: Settings, instance: str, learned: Sequence[tuple[InputRecord, Interaction]]) -> list[Output]:
     """The interactions of one micro-batch in order, for the item knowledge of all workers.
 
-    One record for each run of at most `MAX_INTERACTIONS` from one topic, so that its source range is exact.
+    One record for each run of at most `MAX_INTERACTIONS` from one topic, so that its source range is exact. Written as
+    `schemas.knowledge.ItemStatsDelta` is, without its objects.
     """
     outputs = []
+    headers = ((INSTANCE_HEADER, instance.encode()),)
     for _, run in groupby(enumerate(learned), key=lambda pair: (pair[1][0].topic, pair[0] // MAX_INTERACTIONS)):
         part = [pair for _, pair in run]
         first, last = part[0][0], part[-1][0]
-        delta = ItemStatsDelta(
-            instance=instance,
-            source_topic=last.topic,
-            source_partition=last.partition,
-            offset_first=first.offset,
-            offset_last=last.offset,
-            interactions=[
-                StatsInteraction(i.user, i.item_id, int(i.event_type), i.timestamp_ms, i.category, i.price)
-                for _, i in part
-            ],
-        )
-        headers = ((INSTANCE_HEADER, instance.encode()),)
-        outputs.append(Output(settings.topic("item-stats"), None, encode(delta), headers, partition=0))
+        interactions = [interaction for _, interaction in part]
+        record = {
+            "schema_version": _STATS_VERSION,
+            "instance": instance,
+            "source_topic": last.topic,
+            "source_partition": last.partition,
+            "offset_first": first.offset,
+            "offset_last": last.offset,
+            "interactions": {
+                "user": [each.user for each in interactions],
+                "item_id": [each.item_id for each in interactions],
+                "event_type": [each.event_type for each in interactions],
+                "timestamp_ms": [each.timestamp_ms for each in interactions],
+                "category": [each.category for each in interactions],
+                "price": [each.price for each in interactions],
+            },
+            "kept": 1.0,
+        }
+        outputs.append(Output(settings.topic("item-stats"), None, orjson.dumps(record), headers, partition=0))
     return outputs
 
 

@@ -33,7 +33,9 @@ def test_the_shop_is_the_same_each_time_and_goes_on_after_its_history() -> None:
     assert len({event.timestamp_ms for event in events}) == len(events)  # answers are told apart by it
     stream = source.events()
     deltas = [decode(ItemStatsDelta, value, max_bytes=1_000_000) for value in history(stream, 700)]
-    assert [i.item_id for delta in deltas for i in delta.interactions] == [event.item_id for event in events[:700]]
+    assert [item for delta in deltas for item in delta.interactions.item_id] == [
+        event.item_id for event in events[:700]
+    ]
     assert next(stream) == events[700]
 
 

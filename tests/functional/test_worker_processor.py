@@ -84,7 +84,7 @@ def test_interactions_are_shared_in_the_order_learned() -> None:
     worker = Worker()
     (output,) = on("item-stats", worker.process(worker.click("u1", "a", price=3), worker.click("u2", "b")))
     delta = decode(ItemStatsDelta, output.value)
-    assert [(i.item_id, i.price) for i in delta.interactions] == [("a", 3.0), ("b", None)]
+    assert (delta.interactions.item_id, delta.interactions.price) == (["a", "b"], [3.0, None])
     assert (delta.offset_first, delta.offset_last, dict(output.headers)["instance"]) == (1, 2, b"life-1")
 
 

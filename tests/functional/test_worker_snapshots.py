@@ -14,7 +14,7 @@ from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.pairs import CROSS
 from models.recommender import Recommender, RecommenderConfig
 from models.snapshot import Arrays, freeze
-from schemas.knowledge import ItemStatsDelta, StatsInteraction
+from schemas.knowledge import InteractionColumns, ItemStatsDelta
 from schemas.record import encode
 from streamproc.engine import InputRecord
 from streamproc.metrics import WorkerMetrics
@@ -74,6 +74,11 @@ def test_a_full_disk_costs_the_snapshot_only(settings: Settings, caplog: pytest.
     assert "no snapshot" in caplog.text
 
 
+def columns(*items: str) -> InteractionColumns:
+    n = len(items)
+    return InteractionColumns([1] * n, list(items), [0] * n, [1_700_000_000_000] * n, [None] * n, [None] * n)
+
+
 def record(topic: str, first: int, last: int, *items: str, kept: float = 1.0) -> InputRecord:
     delta = ItemStatsDelta(
         instance="first-life",
@@ -81,7 +86,7 @@ def record(topic: str, first: int, last: int, *items: str, kept: float = 1.0) ->
         source_partition=0,
         offset_first=first,
         offset_last=last,
-        interactions=[StatsInteraction(1, item, 0, 1_700_000_000_000, None, None) for item in items],
+        interactions=columns(*items),
         kept=kept,
     )
     return InputRecord("item-stats", 0, last, 1_700_000_000_000, None, encode(delta))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.catalogue import TOPIC_RECORDS, TopicRecord
 from schemas.events import ClickEvent, ItemEvent, PurchaseEvent, RecommendationRequest
-from schemas.knowledge import ItemStatsDelta, ModelUpdate, StatsInteraction
-from schemas.outputs import Recommendation
+from schemas.knowledge import InteractionColumns, ItemStatsDelta, ModelUpdate, decode_item_stats
+from schemas.outputs import DriftSignal, Recommendation
 from schemas.record import (
     ERROR_KINDS,
     MAX_ID_BYTES,
@@ -169,24 +169,52 @@ def test_nested_records_of_outputs_are_checked() -> None:
             decode(Recommendation, json.dumps(bad).encode())
 
 
+def stats(**changes: Any) -> dict[str, Any]:
+    example = next(record.example for record in TOPIC_RECORDS if record.topic == "item-stats")
+    record: dict[str, Any] = json.loads(encode(example))
+    return record | changes
+
+
+def read_stats(record: dict[str, Any]) -> ItemStatsDelta:
+    return decode_item_stats(json.dumps(record).encode(), max_bytes=10_000)
+
+
 def test_hashes_use_all_of_64_bits_and_no_more() -> None:
-    delta = ItemStatsDelta(
-        instance="w",
-        source_topic="clicks",
-        source_partition=0,
-        offset_first=0,
-        offset_last=0,
-        interactions=[StatsInteraction(2**64 - 1, "i", 2, 1_700_000_000_000)],
-    )
+    columns = InteractionColumns([2**64 - 1], ["i"], [2], [1_700_000_000_000], [None], [None])
+    delta = read_stats(stats()).model_copy(update={"interactions": columns})
     assert decode(ItemStatsDelta, encode(delta)) == delta
     with pytest.raises(RecordError, match="invalid"):
         decode(ItemStatsDelta, encode(delta).replace(str(2**64 - 1).encode(), str(2**64).encode()))
 
 
-def test_a_delta_of_an_earlier_release_discounts_nothing() -> None:
-    example = next(record.example for record in TOPIC_RECORDS if record.topic == "item-stats")
-    earlier = {name: value for name, value in json.loads(encode(example)).items() if name != "kept"}
-    assert decode(ItemStatsDelta, json.dumps(earlier).encode()) == example
+@pytest.mark.parametrize("column", ["user", "item_id", "event_type", "timestamp_ms", "category", "price"])
+def test_columns_have_one_value_for_each_interaction(column: str) -> None:
+    columns = stats()["interactions"]
+    with pytest.raises(RecordError, match="one value of each field"):
+        read_stats(stats(interactions=columns | {column: columns[column][:1]}))
+    columns.pop(column)
+    with pytest.raises(RecordError, match="Field required"):
+        read_stats(stats(interactions=columns))
+
+
+def test_interactions_of_former_releases_are_read_and_those_of_later_ones_refused() -> None:
+    columns = stats()["interactions"]
+    objects = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    del objects[1]["price"]  # they left out what was null
+    former = stats(schema_version="1.0", interactions=objects, kept=0.5)
+    assert read_stats(former) == read_stats(stats(kept=0.5))
+    del former["kept"]  # before there were discounts
+    assert read_stats(former) == read_stats(stats())
+    objects[1]["user"] = -1
+    with pytest.raises(RecordError, match=r"invalid: interactions\.1\.user"):
+        read_stats(former)
+    with pytest.raises(RecordError, match="unknown_version"):
+        read_stats(stats(schema_version="3.0"))
+
+
+def test_a_reader_of_version_1_refuses_columns_by_their_version() -> None:
+    with pytest.raises(RecordError, match=r"unknown_version: .* versions 1 and 1\.x only"):
+        decode(DriftSignal, json.dumps(stats()).encode())  # any record of that version
 
 
 def test_an_artefact_needs_a_real_checksum() -> None:

@@ -31,7 +31,8 @@ def events_by_user(shop: Any) -> Counter[str]:
 def learned(shop: Any) -> Counter[tuple[int, str, int]]:
     """Interactions on the shared log: (user hash, item, time) with how often each was learned."""
     deltas = [decode(ItemStatsDelta, m.value(), max_bytes=4_000_000) for m in shop.read("item-stats")]
-    return Counter((i.user, i.item_id, i.timestamp_ms) for delta in deltas for i in delta.interactions)
+    columns = [(seen.user, seen.item_id, seen.timestamp_ms) for seen in (delta.interactions for delta in deltas)]
+    return Counter(one for each in columns for one in zip(*each, strict=True))
 
 
 def places(shop: Any) -> list[tuple[str, int, int]]:
