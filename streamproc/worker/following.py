@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from models.snapshot import Arrays, freeze
@@ -12,6 +13,30 @@ from streamproc.worker.processor import WorkerProcessor
 from streamproc.worker.snapshots import Offsets, Snapshots
 
 _POLL_SECONDS: Final = 0.2
+
+# Some hundreds of interactions, or of items: events wait for milliseconds while these are applied.
+PIECE_BYTES: Final = 32_768
+# Whoever lets go of a lock and takes it again at once has it before those who wait for it have woken up.
+_LET_GO_SECONDS: Final = 1e-4
+
+
+def pieces(records: Sequence[InputRecord]) -> Iterator[list[InputRecord]]:
+    """Split records, in their order, into pieces of `PIECE_BYTES` at most; a larger record is a piece of its own.
+
+    >>> [len(piece) for piece in pieces([InputRecord("items", 0, n, 0, b"key", bytes(10_000)) for n in range(7)])]
+    [3, 3, 1]
+    """
+    piece: list[InputRecord] = []
+    left = PIECE_BYTES
+    for record in records:
+        size = len(record.value or b"")
+        if piece and size > left:
+            yield piece
+            piece, left = [], PIECE_BYTES
+        piece.append(record)
+        left -= size
+    if piece:
+        yield piece
 
 
 class Following:
@@ -24,7 +49,7 @@ class Following:
         seconds it rests after it has read something: every worker's every transaction is a record for it, and a poll
         costs as much as an event.
     processor
-        Its lock is held while something is applied.
+        Its lock is held while something is applied, and let go often: events wait for it.
     """
 
     def __init__(self, readers: Mapping[Broadcast, float], shared: SharedKnowledge, processor: WorkerProcessor) -> None:
@@ -56,8 +81,10 @@ class Following:
 
     def _apply_now(self, records: list[InputRecord]) -> None:
         self._shared.load(records)  # beside the events: only what changes what they see has to wait for the lock
-        with self._processor.lock:
-            self._shared.apply(records)
+        for piece in pieces(records):
+            with self._processor.lock:
+                self._shared.apply(piece)
+            time.sleep(_LET_GO_SECONDS)
 
     async def keep_snapshots(
         self,
