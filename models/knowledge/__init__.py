@@ -218,6 +218,7 @@ class Knowledge:
         """
         self.pairs.discount(kept, self.items.used)
         self.second.discount(kept)
+        self.codes.discount(kept)
 
     def _add(self, item_id: str, timestamp_ms: int) -> int:
         items = self.items

@@ -66,6 +66,11 @@ class Codes:
         self.order.remove((order_key(item_id), slot))
         self._join(int(self.before[slot]), int(self.after[slot]))
 
+    def discount(self, kept: float) -> None:
+        """Keep so much, 0 to 1, of the counts: new events outweigh the rest the sooner."""
+        self.followed *= kept
+        self.tried *= kept
+
     def _join(self, left: int, right: int) -> None:
         if left:
             self.after[left] = right

@@ -94,6 +94,22 @@ def test_what_was_counted_is_forgotten_when_it_holds_no_longer() -> None:
     assert highest_chance(retriever, state) < before / 10
 
 
+def test_after_a_discount_new_evidence_outweighs_the_old() -> None:
+    chances = []
+    for kept in (1.0, 0.05):
+        knowledge, retriever, state = world(np.repeat(np.arange(0, 490, 5), 2) + np.tile([0, 2], 98))
+        knowledge.discount(kept)
+        for user in range(20):
+            knowledge.take(click(user + 10_000, 600 + 5 * user, 200_000))
+            knowledge.take(click(user + 10_000, 601 + 5 * user, 200_001))
+        candidates = retriever.retrieve(state, state.last_ms + 1_000)
+        said = dict(zip(candidates.slots.tolist(), candidates.features[:, INDEX["codes"]].tolist(), strict=True))
+        chances.append((said[knowledge.slot("SKU502")], said[knowledge.slot("SKU501")]))
+    (old, new), (old_discounted, new_discounted) = chances
+    assert old > new > 0
+    assert new_discounted > old_discounted > 0
+
+
 @pytest.mark.parametrize("within", [False, True])
 def test_a_session_is_counted_apart_from_what_was_before_it(within: bool) -> None:
     knowledge = Knowledge()
