@@ -244,6 +244,7 @@ def user_features(
             + _MIX_RECENT * said[ws.SLOW_RECENT, i]
             + _MIX_HISTORY * said[ws.CROSS_HISTORY, i]
             + _MIX_POPULAR * popular[i] * liking
+            + said[ws.CODES, i]
         )
         out[47, i] = 1.0 if asked > 0 and c == asked else 0.0
         out[48, i] = 0
