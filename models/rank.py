@@ -87,8 +87,7 @@ class Ranker:
         return np.empty((D, n), np.float32), np.empty(n, np.float32)
 
     def score_unadapted(self, inputs: Floats) -> Floats:
-        """Scores `[n]` of the same candidates, whose `inputs` [F + H2, n] are given, to somebody of whom nothing is
-        known."""
+        """Scores `[n]` to somebody of whom nothing is known; `inputs` of the candidates as in `Scored`."""
         base, (w1, skip) = self.base, self._shared
         scores = np.empty(inputs.shape[1], np.float32)
         score_part(_SHARED, w1, base.b1, base.w2, base.b2, skip, base.out, inputs, scores)
