@@ -176,8 +176,8 @@ async def follow(
         isolation_level="read_committed" if settings.processing_guarantee == "exactly_once" else "read_uncommitted",
         auto_offset_reset="earliest" if from_start else "latest",
     )
-    await consumer.start()
     try:
+        await consumer.start()
         while True:
             for at, records in (await consumer.getmany(timeout_ms=100)).items():
                 for record in records:

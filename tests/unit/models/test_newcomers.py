@@ -72,8 +72,8 @@ def test_the_usual_rate_counts_all_categories() -> None:
 @pytest.mark.parametrize(("liked", "other"), [("tea", "jam"), ("jam", "tea")])
 def test_newcomers_of_the_users_category_and_price_come_first(liked: str, other: str) -> None:
     knowledge, state = Knowledge(), UserState()
-    for n in range(40):
-        knowledge.take(click(n % 7 + 2, f"old {n % 4}", n, ("tea", "jam")[n % 2]))
+    for n in range(40):  # a user each: nothing follows anything, not even by the order of the ids
+        knowledge.take(click(n + 2, f"old {n % 4}", n, ("tea", "jam")[n % 2]))
     for n in range(3):
         announce(knowledge, f"{other} {n}", category=other, price=5.0)
         announce(knowledge, f"{liked} {n}", category=liked, price=5.0)
