@@ -15,7 +15,7 @@ from models.examples import RunningMoments, example, seed_of
 from models.explain import reasons
 from models.fast_weights import FastWeights
 from models.features import F
-from models.interaction import CatalogueItem, EventType, Interaction
+from models.interaction import CatalogueItem, EventType, Interaction, Run
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.knowledge.arrays import position, spread
 from models.knowledge.popularity import MID_LIST
@@ -117,6 +117,10 @@ class Recommender:
     def observe(self, event: Interaction) -> None:
         """Take an event into the item knowledge alone, exactly as `learn` does."""
         self.knowledge.take(event)
+
+    def observe_all(self, run: Run) -> None:
+        """Take a run of events into the item knowledge alone, as `observe` takes one."""
+        self.knowledge.take_all(run)
 
     def discount(self, kept: float) -> None:
         """Keep so much, 0 to 1, of the weight of what the item knowledge has learned of what follows what."""

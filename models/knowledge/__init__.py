@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interaction import ROW, CatalogueItem, Interaction, Run, hash_id
+from models.knowledge.arrays import aligned
 from models.knowledge.categories import Categories
 from models.knowledge.codes import Codes
 from models.knowledge.content import Content
-from models.knowledge.items import Items
+from models.knowledge.items import ITEM_ROW, Items
 from models.knowledge.learning import learn_price, learn_run
 from models.knowledge.neighbours import Postings
 from models.knowledge.newcomers import Newcomers
@@ -76,13 +77,14 @@ class Knowledge:
 
     def __init__(self, config: KnowledgeConfig = KnowledgeConfig()) -> None:
         self.config = config
-        self.items = Items(config.max_items)
-        rows = len(self.items.hashes)
+        rows = config.max_items + 1
+        table = aligned(rows, ITEM_ROW)
+        self.items = Items(table)
         self.categories = Categories(config.max_categories)
         self.codes = Codes(rows)
         self.content = Content(rows)
         self.newcomers = Newcomers(config.max_categories + 1)
-        self.popularity = Popularity(self.items.score, config.max_categories + 1)
+        self.popularity = Popularity(table["score"], config.max_categories + 1)
         self.pairs = Pairs(rows, config.pairs_per_item, config.table_cells)
         self.second = SecondOrder(config.max_contexts)
         self.sessions = Postings(

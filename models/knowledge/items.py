@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from models.knowledge.arrays import HashMap, aligned
+import numpy as np
+from numpy.typing import NDArray
+
+from models.knowledge.arrays import HashMap
 from models.knowledge.popularity import LISTS
 
 SLOT_BITS = 24
 _SAMPLE = 32
 
-ROW = np.dtype(
+ITEM_ROW = np.dtype(
     [
         ("score", np.float64, LISTS),
         ("last_event", np.int64),
@@ -22,7 +25,10 @@ ROW = np.dtype(
         ("born_s", np.uint32),
     ]
 )
-"""All that a candidate's features read of an item: 64 bytes, one line of the cache instead of a dozen."""
+"""All that a candidate's features read of an item: 64 bytes, one line of the cache instead of a dozen.
+
+`score` is of `Popularity`, the rest of `Items`.
+"""
 
 
 class Items:
@@ -31,12 +37,15 @@ class Items:
     A reference is `generation << 24 | slot`: tables may keep one after the slot has gone to another item, and see by
     the generation that it is stale.
 
+    Parameters
+    ----------
+    table : `ITEM_ROW` of each slot, zeros.
+
     Attributes
     ----------
     names : list of item ids by slot.
     hashes : uint64[slots].
     generation : int32[slots]; apart from the row, since what is touched is asked for it, and little of that chosen.
-    score : float64[slots, LISTS], see `Popularity`, whose it is.
     category : int32[slots], 0 is unknown.
     price : float32[slots], natural log of 1 + price, NaN where unknown.
     born_s : uint32[slots], first known, Unix seconds.
@@ -46,7 +55,8 @@ class Items:
     removed : number of items ever removed: while it stands still, a slot is the same item's.
     """
 
-    def __init__(self, max_items: int) -> None:
+    def __init__(self, table: NDArray[Any]) -> None:
+        max_items = len(table) - 1
         if not 0 < max_items < 1 << SLOT_BITS:
             raise ValueError(f"max_items must be between 1 and {(1 << SLOT_BITS) - 1}")
         self.max_items = max_items
@@ -56,12 +66,9 @@ class Items:
         self._free: list[int] = []
         self._hand = 1
         self.removed = 0
-        rows = max_items + 1
-        self.hashes = np.zeros(rows, np.uint64)
-        self.generation = np.zeros(rows, np.int32)
-        self.available = np.zeros(rows, np.bool_)
-        table = aligned(rows, ROW)
-        self.score = table["score"]
+        self.hashes = np.zeros(len(table), np.uint64)
+        self.generation = np.zeros(len(table), np.int32)
+        self.available = np.zeros(len(table), np.bool_)
         self.category = table["category"]
         self.price = table["price"]
         self.price[0] = np.nan

@@ -46,9 +46,8 @@ class Scratch:
         rules = RULE_ITEMS * pairs + SUCCESSORS
         voted = NEIGHBOURS * (session + HISTORY)
         proposed = len(SOURCES) * DEEPEST + LEADERS
-        rows = (
-            ITEMS + rules + voted + TOUCHED + proposed + candidates + 1
-        )  # the most that a request can touch, and one spare
+        spare = 1  # for `choose`
+        rows = ITEMS + rules + voted + TOUCHED + proposed + candidates + spare  # the most that a request can touch
         self.place = np.zeros(items, np.int32)
         self.slots = np.zeros(rows, np.int32)
         self.value = np.zeros((rows, COLUMNS), np.float32)

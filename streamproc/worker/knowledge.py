@@ -124,7 +124,7 @@ class SharedKnowledge:
             self.recommender.discount(delta.kept)
             log.info("kept %.3f of the weight of what follows what", delta.kept)
         seen = delta.interactions
-        self.recommender.knowledge.take_all(
+        self.recommender.observe_all(
             Run.of(seen.user, seen.item_id, seen.event_type, seen.timestamp_ms, seen.category, seen.price)
         )
 

@@ -49,6 +49,15 @@ def test_what_is_as_long_as_a_bound_by_chance_is_kept_whole() -> None:
     assert whole.users.roll.tolist() == Knowledge(config).users.roll.tolist() == [1, 1]
 
 
+def test_what_features_read_stays_a_line_of_the_cache_for_each_item() -> None:
+    for knowledge in (learned(50), thaw(freeze(learned(50)), CONFIG)):
+        items, score = knowledge.items, knowledge.popularity.score
+        columns = score, items.events, items.category, items.price, items.last_event, items.born_s
+        assert {column.strides[0] for column in columns} == {64}
+        assert score.ctypes.data % 64 == 0
+        assert len({column.ctypes.data // 64 for column in columns}) == 1
+
+
 def test_another_release_other_bounds_and_damage_are_refused() -> None:
     arrays = freeze(learned(50))
     with pytest.raises(SnapshotError, match="other bounds"):

@@ -49,5 +49,5 @@ async def test_the_lock_is_held_for_a_few_records_at_a_time() -> None:
     sizes = [3 * PIECE_BYTES, half, half, 1, None, half]
     records = [record(offset, size) for offset, size in enumerate(sizes)]
     world = Applying(records[:5], records[5:])
-    await Following({world: 0.0}, world, world).catch_up()  # type: ignore[arg-type, dict-item]
+    await Following({world: 0.0}, world, world).catch_up()
     assert [[each.offset for each in piece] for piece in world.held] == [[0], [1, 2], [3, 4], [5]]
