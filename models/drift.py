@@ -80,27 +80,20 @@ class DriftConfig:
 
 
 class _Watch:
-    """ADWIN that tells the mean before the cut and after it.
-
-    It keeps ADWIN's total and width itself: to ask for them at every event costs more than the update.
-    """
+    """ADWIN that tells the mean before the cut and after it."""
 
     def __init__(self, delta: float) -> None:
         self._adwin = ADWIN(delta=delta)
-        self._total, self._width = 0.0, 0
 
     def update(self, value: float) -> tuple[float, float, int] | None:
         """Mean of what ADWIN dropped, mean and length of what it kept; None as long as it drops nothing."""
-        self._total += value
-        self._width += 1
+        total, width = float(self._adwin.total) + value, int(self._adwin.width) + 1
         self._adwin.update(value)
-        if not self._adwin.drift_detected:
+        kept = int(self._adwin.width)
+        if not self._adwin.drift_detected or kept >= width:
             return None
-        total, width = self._total, self._width
-        self._total, self._width = float(self._adwin.total), int(self._adwin.width)
-        if self._width >= width:
-            return None
-        return (total - self._total) / (width - self._width), self._total / self._width, self._width
+        after = float(self._adwin.total)
+        return (total - after) / (width - kept), after / kept, kept
 
 
 class DriftMonitor:

@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable
 
 import pytest
+from river.drift import ADWIN
 
-from models.drift import Alarm, DriftMonitor, Outcome
+from models.drift import Alarm, DriftConfig, DriftMonitor, Outcome
 
 
 def evidence(
@@ -19,6 +20,24 @@ def evidence(
         outcome = Outcome(rng.random() < rate(t), True, rng.random() < 0.02, item(rng, t), rng.expovariate(0.3))
         alarms += [(t, alarm) for alarm in monitor.update(outcome)]
     return alarms
+
+
+def test_what_an_alarm_tells_is_what_adwin_dropped_and_kept_at_every_cut() -> None:
+    rng, monitor, adwin, told = random.Random(5), DriftMonitor(), ADWIN(delta=DriftConfig().delta), []
+    for t in range(9_000):
+        hit = rng.random() < (0.2, 0.6, 0.3)[t // 3_000]
+        total, width = adwin.total + hit, adwin.width + 1
+        adwin.update(float(hit))
+        alarms = [each for each in monitor.update(Outcome(hit, True, False, 0)) if each.name == "hit_rate"]
+        if not adwin.drift_detected:  # at the next event River's ADWIN begins anew: it drops all, and that is no alarm
+            assert not alarms
+            continue
+        ((before, after, window),) = [(each.before, each.after, each.window) for each in alarms]
+        assert window == adwin.width
+        assert after == pytest.approx(adwin.total / adwin.width)
+        assert before == pytest.approx((total - adwin.total) / (width - adwin.width))
+        told.append(t)
+    assert len(told) > 1, "after an alarm, too"
 
 
 def popular(rng: random.Random, _: int) -> int:

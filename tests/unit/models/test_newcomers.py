@@ -109,3 +109,19 @@ def test_classes_of_age_are_half_octaves() -> None:
     expected = [min(int(2 * np.log2(1.0 + age)), AGES - 1) for age in ages]
     assert [age_class(age) for age in ages] == expected
     assert age_class(-3) == 0
+
+
+def test_newcomers_are_as_popular_as_those_of_their_own_category_become() -> None:
+    knowledge, state = Knowledge(), UserState()
+    for n in range(6):
+        announce(knowledge, f"tea {n}", category="tea")
+        announce(knowledge, f"jam {n}", category="jam")
+    for n in range(3):
+        knowledge.take(click(n + 2, f"tea {n}", n, "tea"))
+    state.take(click(1, "tea 0", 10, "tea"))
+    candidates = Retriever(knowledge).retrieve(state, START_MS + 20_000)
+    popular = {
+        knowledge.items.names[slot]: value
+        for slot, value in zip(candidates.slots, candidates.features[:, INDEX["pop_slow"]], strict=True)
+    }
+    assert min(popular[f"tea {n}"] for n in range(3, 6)) > max(popular[f"jam {n}"] for n in range(6)) + 0.5

@@ -175,6 +175,17 @@ def test_nothing_known_gives_an_empty_list() -> None:
     assert (learned.items, learned.rank, learned.example, learned.new_item) == ([], None, None, True)
 
 
+def test_what_is_left_out_is_in_no_list() -> None:
+    recommender, rows = Recommender(initial_parameters()), stream(400)
+    states = learn_all(recommender, rows)
+    state, now = states[rows[-1].user], rows[-1].timestamp_ms
+    before = [item.item_id for item in recommender.recommend(state, now)]
+    after = [item.item_id for item in recommender.recommend(state, now, exclude=before[:3])]
+    assert after[:17] == before[3:]
+    assert len(after) == len(before) == 20
+    assert not set(before[:3]) & set(after)
+
+
 def test_given_items_are_ranked_and_unknown_ones_come_last() -> None:
     recommender, rows = Recommender(initial_parameters()), stream(400)
     states = learn_all(recommender, rows)

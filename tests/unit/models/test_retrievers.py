@@ -95,6 +95,24 @@ def test_a_long_list_to_rank_leaves_the_next_request_as_it_was() -> None:
     assert retriever.retrieve(state, now).slots.tolist() == before
 
 
+def test_a_candidate_is_of_all_sources_that_proposed_it_and_of_no_others() -> None:
+    knowledge, states = Knowledge(), dict[int, UserState]()
+    for row in stream(3000, users=40, items=600):
+        states.setdefault(row.user, UserState()).take(row)
+        knowledge.take(row)
+    retriever, full = Retriever(knowledge), 0
+    for state in states.values():
+        candidates, scratch = retriever.retrieve(state, state.last_ms + 1000), retriever._scratch
+        full += len(candidates.slots) == CANDIDATES
+        proposals = [
+            set(proposed[: min(length, quota)].tolist())
+            for proposed, length, quota in zip(scratch.lists, scratch.lengths, QUOTAS[1], strict=True)
+        ]
+        for slot, found in zip(candidates.slots.tolist(), candidates.found.tolist(), strict=True):
+            assert [found >> source & 1 for source in range(len(SOURCES))] == [slot in each for each in proposals]
+    assert full > 20, "who else proposed a candidate counts also after all are chosen"
+
+
 def test_there_is_room_for_all_that_a_request_touches_however_wide_the_rows() -> None:
     knowledge, state = Knowledge(KnowledgeConfig(max_items=20_000, pairs_per_item=2_048)), UserState()
     own = [f"own{n}" for n in range(10)]
