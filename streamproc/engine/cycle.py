@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -23,12 +24,12 @@ class Observers(NamedTuple):
 
 
 class Cycle:
-    """Process batches of all tasks, one after the other; send one while the next is being processed.
+    """Process batches of all tasks, one after the other; send one while the next are being processed.
 
     The sends of a batch begin when those of the one before are acknowledged: in every output topic the order of
-    appends is the order of processing. A partition commits as soon as none of its records waits, unless commits come
-    so thick that they would eat the time for events: then, and under load, every `commit_interval` seconds, while
-    other partitions go on.
+    appends is the order of processing. One batch, of another task, may wait for that, so that processing need not. A
+    partition commits as soon as none of its records waits, unless commits come so thick that they would eat the time
+    for events: then, and under load, every `commit_interval` seconds, while other partitions go on.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class Cycle:
         self._wake = asyncio.Event()
         self._step = asyncio.Lock()
         self._in_hand: Task | None = None
-        self._sending: asyncio.Task[None] | None = None
+        self._sends: deque[asyncio.Task[None]] = deque()  # one under way, one waiting for it
         self._turn = -1
         self._rested = 0.0  # monotonic time from which the next commit may be made at once
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -79,8 +80,8 @@ class Cycle:
     async def at_rest(self) -> AsyncIterator[None]:
         """Hold the cycle between two batches, with everything processed sent and committed."""
         async with self._step:
-            if self._sending is not None:
-                await self._sending
+            while self._sends:
+                await self._first_send()
             await self._commit_all()
             # While one commit is waited for, `run` begins those that fall due.
             while any(task.uncommitted or task.committing for task in self.tasks.values()):
@@ -95,10 +96,9 @@ class Cycle:
     async def close(self) -> None:
         """Wait for the batch in the worker thread and drop what is in flight."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
-        pending = [self._sending] if self._sending is not None else []
-        for sending in pending:
+        for sending in self._sends:
             sending.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(*self._sends, return_exceptions=True)
         self.failure.cancel()
 
     async def _wait_for_work(self) -> None:
@@ -133,11 +133,16 @@ class Cycle:
         began = time.monotonic()
         writes = await self._process(task, records)
         took = time.monotonic() - began
-        if self._sending is not None:
-            await self._sending
+        while task.sending or len(self._sends) > 1:  # a state has room for one batch that is not sent yet
+            await self._first_send()
         self._in_hand = None
         task.processed(writes)
-        self._sending = asyncio.create_task(self._send(task, records, writes, took))
+        before = self._sends[-1] if self._sends else None
+        self._sends.append(asyncio.create_task(self._send(task, records, writes, took, before)))
+
+    async def _first_send(self) -> None:
+        await self._sends[0]
+        self._sends.popleft()
 
     async def _process(self, task: Task, records: Sequence[InputRecord]) -> Writes:
         try:
@@ -151,7 +156,16 @@ class Cycle:
                 f"{len(records)} records of {where} could not be processed ({describe(error)})"
             ) from error
 
-    async def _send(self, task: Task, records: Sequence[InputRecord], writes: Writes, process_seconds: float) -> None:
+    async def _send(
+        self,
+        task: Task,
+        records: Sequence[InputRecord],
+        writes: Writes,
+        process_seconds: float,
+        before: asyncio.Future[None] | None,
+    ) -> None:
+        if before is not None:
+            await before
         began = time.monotonic()
         try:
             await task.send(records, writes)

@@ -8,21 +8,15 @@ without transactions: an idempotent producer, deliveries awaited, then the offse
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
-from aiokafka.partitioner import murmur2
 from aiokafka.producer import sender
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
 from streamproc.engine.errors import EngineError, describe
-from streamproc.engine.records import Headers, Output
-
-# A batch of records is what the brokers' `message.max.bytes` (1 MiB by default) limits: stay below it together.
-_MAX_BATCH_BYTES = 512 * 1024
+from streamproc.engine.records import Output
+from streamproc.engine.sending import Place, Rows, Sender
 
 # How soon aiokafka asks again when the markers of the commit before are still being written, which takes the broker a
 # few milliseconds: its own 20 hold up the sends of all partitions, as they wait for one another. Assumption: it is read
@@ -30,10 +24,7 @@ _MAX_BATCH_BYTES = 512 * 1024
 sender.BACKOFF_OVERRIDE = 0.003
 
 _ABORT_SECONDS = 5.0
-_KNOWN_KEYS = 100_000
 
-Rows = Mapping[bytes, bytes | None]
-Place = tuple[str, int]
 Offsets = Mapping[TopicPartition, int]
 CommitOffsets = Callable[[Offsets], Awaitable[bool]]
 
@@ -60,78 +51,6 @@ class Delivery(Protocol):
         """Let go without a commit; what was sent since the last one is taken back where there are transactions."""
 
 
-class _Sender:
-    """Records to batches of records, by topic and partition."""
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.producer = AIOKafkaProducer(
-            **options, acks="all", max_batch_size=_MAX_BATCH_BYTES, enable_idempotence=True
-        )
-        self.places: set[Place] = set()
-        """Topics and partitions sent to; whoever empties it knows since when."""
-
-    async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
-        batches = _Batches(self.producer)
-        for row in rows.items():
-            batches.append(changelog, None, *row, ())
-        partitions = {topic: await self._partitions(topic) for topic in {output.topic for output in outputs}}
-        for topic, key, value, headers, timestamp_ms, partition in outputs:
-            chosen = partition
-            if chosen is None:
-                chosen = _positive_murmur2(key) if key is not None else changelog.partition
-            known = partitions[topic]
-            batches.append((topic, known[chosen % len(known)]), timestamp_ms, key, value, headers)
-        self.places.update(place for place, _ in batches.made)
-        return await self._deliver(batches.made, changelog)
-
-    async def _partitions(self, topic: str) -> list[int]:
-        return sorted(await self.producer.partitions_for(topic))
-
-    async def _deliver(self, batches: list[tuple[Place, BatchBuilder]], changelog: TopicPartition) -> int | None:
-        futures = [
-            await self.producer.send_batch(builder, topic, partition=partition)
-            for (topic, partition), builder in batches
-        ]
-        end: int | None = None
-        for (place, builder), result in zip(
-            batches, await asyncio.gather(*futures, return_exceptions=True), strict=True
-        ):
-            if isinstance(result, ProducerFenced):
-                raise result
-            if isinstance(result, BaseException):
-                raise EngineError(f"the broker refused records for {place[0]}-{place[1]} ({describe(result)})")
-            if place == changelog:
-                end = result.offset + builder.record_count()
-        return end
-
-
-class _Batches:
-    """Batches of records being filled, in the order in which they were begun."""
-
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self.made: list[tuple[Place, BatchBuilder]] = []
-        self._producer = producer
-        self._open: dict[Place, Callable[..., Any]] = {}
-
-    def append(
-        self, place: Place, timestamp_ms: int | None, key: bytes | None, value: bytes | None, headers: Headers
-    ) -> None:
-        # aiokafka's compiled encoder wants a list of headers, and answers None when the batch is full.
-        add = self._open.get(place)
-        if add is None or add(timestamp=timestamp_ms, key=key, value=value, headers=[*headers]) is None:
-            builder = self._producer.create_batch()
-            self.made.append((place, builder))
-            self._open[place] = builder.append
-            builder.append(timestamp=timestamp_ms, key=key, value=value, headers=[*headers])
-
-
-@lru_cache(_KNOWN_KEYS)
-def _positive_murmur2(key: bytes) -> int:
-    """Hash a key as Kafka's default partitioner does; in Python it takes microseconds, and keys come again."""
-    hashed: int = murmur2(key) & 0x7FFFFFFF
-    return hashed
-
-
 class ExactlyOnce:
     """A transactional producer of one partition.
 
@@ -148,7 +67,7 @@ class ExactlyOnce:
     def __init__(self, options: Mapping[str, Any], group_id: str, partition: int) -> None:
         self._name = f"{group_id}-{partition}"
         self._group_id = group_id
-        self._sender = _Sender({**options, "transactional_id": self._name})
+        self._sender = Sender({**options, "transactional_id": self._name})
         # Assumption: what the producer itself asks, and tells where it is about to send.
         self._transactions = self._sender.producer._txn_manager
         self._in_transaction = False
@@ -236,7 +155,7 @@ class AtLeastOnce:
     """
 
     def __init__(self, options: Mapping[str, Any], commit_offsets: CommitOffsets) -> None:
-        self._sender = _Sender(options)
+        self._sender = Sender(options)
         self._commit_offsets = commit_offsets
 
     async def start(self) -> None:

@@ -80,7 +80,8 @@ class Task:
         every batch, with nothing but waiting in between.
         """
         self._commit: asyncio.Task[None] | None = None
-        self._sending = False
+        self.sending = False
+        """Whether a batch that was processed is being sent, or waits for that."""
 
     @property
     def committing(self) -> bool:
@@ -89,8 +90,8 @@ class Task:
 
     @property
     def busy(self) -> bool:
-        """Whether the producer is sending or committing."""
-        return self._sending or self.committing
+        """Whether the producer is sending, or about to, or committing."""
+        return self.sending or self.committing
 
     @property
     def uncommitted(self) -> bool:
@@ -127,7 +128,7 @@ class Task:
 
     def processed(self, writes: Writes) -> None:
         """Let the next batch see the rows of this one; it is to be sent now, and no commit begins before it is."""
-        self._sending = True
+        self.sending = True
         self.state.processed(writes.state)
 
     async def send(self, records: Sequence[InputRecord], writes: Writes) -> None:
@@ -139,7 +140,7 @@ class Task:
         self.state.sent(end)
         last = {record.topic: record.offset for record in records}
         self._offsets |= {TopicPartition(topic, self.partition): offset + 1 for topic, offset in last.items()}
-        self._sending = False
+        self.sending = False
 
     def begin_commit(self, commit: Coroutine[Any, Any, None]) -> None:
         """Let a commit run beside other partitions' work; `settle` waits for it."""

@@ -1,7 +1,6 @@
 """The worker process: shared knowledge first, then the engine, with metrics and health beside it."""
 
 import asyncio
-import gc
 import logging
 import time
 import uuid
@@ -83,8 +82,6 @@ async def _serve(settings: Settings) -> None:
             await asyncio.to_thread(warm_up, settings)
             following = Following({catalogue: 0.0, interactions: _REST_SECONDS}, shared, processor)
             await following.catch_up()
-            gc.collect()
-            gc.freeze()  # a full collection of what is loaded by now holds all threads for a tenth of a second
             log.info("caught up: %d items, serving base version %d", len(recommender.knowledge.items), shared.serving)
             beside = [following.follow()]
             if settings.snapshot_interval_seconds:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from aiokafka.record.util import calc_crc32c
 
 from streamproc.engine import EngineError, InputRecord, Output, delivery
 from streamproc.engine.fetching import read_input_records
+from streamproc.engine.sending import Sender
 
 TP = aiokafka.TopicPartition("clicks", 2)
 CONTROL = 0x20  # KIP-98: isControlBatch
@@ -158,10 +160,28 @@ async def test_batches_of_a_transactional_producer_are_marked_as_such() -> None:
         producer._closed = True
 
 
-async def test_a_record_larger_than_a_batch_is_a_batch_of_its_own() -> None:
-    builder = MessageAccumulator(None, 1_000, 0, 1.0).create_builder()
-    assert builder.append(timestamp=None, key=None, value=bytes(5_000), headers=[]) is not None
-    assert builder.append(timestamp=None, key=None, value=bytes(10), headers=[]) is None
+async def test_batches_are_filled_as_aiokafka_fills_them_until_the_next_record_has_no_place() -> None:
+    records = [
+        (b"a", bytes(400), (("h", b"x"),), 1_000),
+        (b"b", None, (), 999),
+        (None, bytes(5_000), (), 1_001),  # larger than a batch: one of its own
+        (b"c", bytes(400), (), 1_002),
+        (b"d", bytes(400), (), 1_003),
+        (b"e", bytes(400), (), 1_004),
+    ]
+    accumulator = MessageAccumulator(None, 1_000, 0, 1.0)
+    ours = Sender({"bootstrap_servers": "127.0.0.1:1"})
+    ours.producer._closed = True
+    ours.producer.create_batch = accumulator.create_builder
+    filled = list(ours._fill(records))
+    assert [batch.record_count() for batch in filled] == [2, 1, 2, 1]
+    waiting = iter(records)
+    for batch in filled:
+        theirs = accumulator.create_builder()
+        for key, value, headers, timestamp_ms in islice(waiting, batch.record_count()):
+            assert theirs.append(timestamp=timestamp_ms, key=key, value=value, headers=[*headers]) is not None
+        assert batch._build() == theirs._build()
+        assert batch.record_count() == theirs.record_count()
 
 
 def test_a_transaction_soon_after_another_is_begun_as_soon_as_we_say() -> None:

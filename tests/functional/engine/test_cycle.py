@@ -69,6 +69,25 @@ async def test_under_load_commits_are_rare_and_the_state_is_seen_before_them(cyc
     assert [(stats.records, stats.outputs, stats.state_rows) for stats in batches] == [(10, 1, 1)] * 9 + [(5, 1, 1)]
 
 
+@pytest.mark.parametrize(("tasks", "processed"), [(1, [0, 0]), (2, [0, 1, 0]), (3, [0, 1, 2])])
+async def test_processing_goes_on_while_a_batch_is_sent_and_another_waits(
+    cycle_of: Running, tasks: int, processed: list[int]
+) -> None:
+    log, processor = Log(), Upper()
+    log.send_seconds = 0.2
+    made = [task_of(partition, log) for partition in range(tasks)]
+    for task in made:
+        give(task, 20)
+    cycle_of(processor, made)
+    await until(lambda: len(processor.seen) == len(processed))
+    await asyncio.sleep(0.05)
+    assert log.events == [("send 0", [b"9", b"9"])]
+    assert [partition for partition, _ in processor.seen] == processed
+    await until(lambda: all(task.state.store.position is not None for task in made))
+    sends = [what for what, _ in log.events if what.startswith("send")]
+    assert sends == [f"{what} {of.split()[1]}" for of in sends[::2] for what in ("send", "sended")]
+
+
 async def test_under_load_a_commit_comes_once_per_interval(cycle_of: Running) -> None:
     log = Log()
     log.send_seconds = 0.01

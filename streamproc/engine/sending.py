@@ -1,0 +1,120 @@
+"""Records into batches of records, and these to the brokers."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import repeat
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import TopicPartition
+
+from streamproc.engine.errors import EngineError, describe
+from streamproc.engine.records import Headers, Output
+
+# A batch of records is what the brokers' `message.max.bytes` (1 MiB by default) limits: stay below it together.
+_MAX_BATCH_BYTES = 512 * 1024
+
+_KNOWN_KEYS = 100_000
+
+Rows = Mapping[bytes, bytes | None]
+Place = tuple[str, int]
+Record = tuple[bytes | None, bytes | None, Headers, int | None]
+"""Key, value, headers, time in ms: the middle of an `Output`."""
+
+
+class Sender:
+    """A producer that sends whole batches.
+
+    Parameters
+    ----------
+    options
+        How to reach the brokers, and a `transactional_id` where there are transactions.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.producer = AIOKafkaProducer(
+            **options, acks="all", max_batch_size=_MAX_BATCH_BYTES, enable_idempotence=True
+        )
+        self.places: set[Place] = set()
+        """Topics and partitions sent to; whoever empties it knows since when."""
+
+    async def send(self, changelog: TopicPartition, rows: Rows, outputs: Sequence[Output]) -> int | None:
+        """Send rows to the changelog, and outputs, each partition's in their order; wait for the acknowledgements.
+
+        The answer is the offset after the last row, ``None`` without rows.
+
+        Raises
+        ------
+        EngineError
+            If the broker refuses any.
+        ProducerFenced
+            If another producer has the same transactional id since.
+        """
+        records: dict[Place, Iterable[Record]] = {}
+        if rows:
+            records[changelog] = zip(rows, rows.values(), repeat(()), repeat(None))
+        records |= await self._by_place(outputs, changelog.partition)
+        batches = [(place, batch) for place, those in records.items() for batch in self._fill(those)]
+        self.places.update(records)
+        return await self._deliver(batches, changelog)
+
+    async def _by_place(self, outputs: Sequence[Output], own: int) -> Mapping[Place, list[Record]]:
+        partitions = {
+            topic: sorted(await self.producer.partitions_for(topic)) for topic in {output[0] for output in outputs}
+        }
+        found: defaultdict[Place, list[Record]] = defaultdict(list)
+        for output in outputs:
+            topic, key, partition = output[0], output[1], output[5]
+            if partition is None:
+                partition = _positive_murmur2(key) if key is not None else own
+            known = partitions[topic]
+            found[topic, known[partition % len(known)]].append(output[1:5])
+        return found
+
+    def _fill(self, records: Iterable[Record]) -> Iterator[BatchBuilder]:
+        """Put records into as few batches as hold them.
+
+        Assumption: `BatchBuilder.append` adds to a compiled builder, which answers None when it is full, and counts.
+        Its serializers and checks, of no use here, cost more than that does.
+        """
+        batch, count = self.producer.create_batch(), 0
+        add = batch._builder.append
+        for key, value, headers, timestamp_ms in records:
+            if add(count, timestamp_ms, key, value, [*headers]) is None:
+                batch._relative_offset = count
+                yield batch
+                batch, count = self.producer.create_batch(), 0
+                add = batch._builder.append
+                add(count, timestamp_ms, key, value, [*headers])
+            count += 1
+        batch._relative_offset = count
+        yield batch
+
+    async def _deliver(self, batches: Sequence[tuple[Place, BatchBuilder]], changelog: TopicPartition) -> int | None:
+        futures = [
+            await self.producer.send_batch(builder, topic, partition=partition)
+            for (topic, partition), builder in batches
+        ]
+        end: int | None = None
+        for (place, builder), result in zip(
+            batches, await asyncio.gather(*futures, return_exceptions=True), strict=True
+        ):
+            if isinstance(result, ProducerFenced):
+                raise result
+            if isinstance(result, BaseException):
+                raise EngineError(f"the broker refused records for {place[0]}-{place[1]} ({describe(result)})")
+            if place == changelog:
+                end = result.offset + builder.record_count()
+        return end
+
+
+@lru_cache(_KNOWN_KEYS)
+def _positive_murmur2(key: bytes) -> int:
+    """Hash a key as Kafka's default partitioner does; in Python it takes microseconds, and keys come again."""
+    hashed: int = murmur2(key) & 0x7FFFFFFF
+    return hashed
