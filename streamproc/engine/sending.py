@@ -1,7 +1,6 @@
 """Records into batches of records, and these to the brokers."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
@@ -23,8 +22,8 @@ _KNOWN_KEYS = 100_000
 
 Rows = Mapping[bytes, bytes | None]
 Place = tuple[str, int]
-Record = tuple[bytes | None, bytes | None, Headers, int | None]
-"""Key, value, headers, time in ms: the middle of an `Output`."""
+Record = tuple[str, bytes | None, bytes | None, Headers, int | None, int | None]
+"""An `Output`, or what looks like one."""
 
 
 class Sender:
@@ -55,26 +54,32 @@ class Sender:
         ProducerFenced
             If another producer has the same transactional id since.
         """
-        records: dict[Place, Iterable[Record]] = {}
+        records = await self._by_place(outputs, changelog.partition)
         if rows:
-            records[changelog] = zip(rows, rows.values(), repeat(()), repeat(None))
-        records |= await self._by_place(outputs, changelog.partition)
+            # Zipped, since a row is nothing but its key and value: the records of outputs are these themselves.
+            changes = zip(repeat(""), rows, rows.values(), repeat(()), repeat(None), repeat(None))
+            records = {changelog: changes, **records}
         batches = [(place, batch) for place, those in records.items() for batch in self._fill(those)]
         self.places.update(records)
         return await self._deliver(batches, changelog)
 
-    async def _by_place(self, outputs: Sequence[Output], own: int) -> Mapping[Place, list[Record]]:
-        partitions = {
-            topic: sorted(await self.producer.partitions_for(topic)) for topic in {output[0] for output in outputs}
-        }
-        found: defaultdict[Place, list[Record]] = defaultdict(list)
+    async def _by_place(self, outputs: Sequence[Output], own: int) -> dict[Place, Iterable[Record]]:
+        """Return the outputs by topic and partition, those of partition number `own` being without a key."""
+        found: dict[str, list[list[Record]]] = {}
         for output in outputs:
-            topic, key, partition = output[0], output[1], output[5]
+            topic, key, _, _, _, partition = output
             if partition is None:
                 partition = _positive_murmur2(key) if key is not None else own
-            known = partitions[topic]
-            found[topic, known[partition % len(known)]].append(output[1:5])
-        return found
+            if topic not in found:
+                found[topic] = [[] for _ in await self.producer.partitions_for(topic)]
+            partitions = found[topic]
+            partitions[partition % len(partitions)].append(output)
+        return {
+            (topic, number): records
+            for topic, partitions in found.items()
+            for number, records in enumerate(partitions)
+            if records
+        }
 
     def _fill(self, records: Iterable[Record]) -> Iterator[BatchBuilder]:
         """Put records into as few batches as hold them.
@@ -84,7 +89,7 @@ class Sender:
         """
         batch, count = self.producer.create_batch(), 0
         add = batch._builder.append
-        for key, value, headers, timestamp_ms in records:
+        for _, key, value, headers, timestamp_ms, _ in records:
             if add(count, timestamp_ms, key, value, [*headers]) is None:
                 batch._relative_offset = count
                 yield batch

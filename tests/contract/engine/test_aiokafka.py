@@ -162,12 +162,12 @@ async def test_batches_of_a_transactional_producer_are_marked_as_such() -> None:
 
 async def test_batches_are_filled_as_aiokafka_fills_them_until_the_next_record_has_no_place() -> None:
     records = [
-        (b"a", bytes(400), (("h", b"x"),), 1_000),
-        (b"b", None, (), 999),
-        (None, bytes(5_000), (), 1_001),  # larger than a batch: one of its own
-        (b"c", bytes(400), (), 1_002),
-        (b"d", bytes(400), (), 1_003),
-        (b"e", bytes(400), (), 1_004),
+        Output("out", b"a", bytes(400), (("h", b"x"),), 1_000),
+        Output("out", b"b", None, (), 999),
+        Output("out", None, bytes(5_000), (), 1_001),  # larger than a batch: one of its own
+        Output("out", b"c", bytes(400), (), 1_002),
+        Output("out", b"d", bytes(400), (), 1_003),
+        Output("out", b"e", bytes(400), (), 1_004),
     ]
     accumulator = MessageAccumulator(None, 1_000, 0, 1.0)
     ours = Sender({"bootstrap_servers": "127.0.0.1:1"})
@@ -178,7 +178,7 @@ async def test_batches_are_filled_as_aiokafka_fills_them_until_the_next_record_h
     waiting = iter(records)
     for batch in filled:
         theirs = accumulator.create_builder()
-        for key, value, headers, timestamp_ms in islice(waiting, batch.record_count()):
+        for _, key, value, headers, timestamp_ms, _ in islice(waiting, batch.record_count()):
             assert theirs.append(timestamp=timestamp_ms, key=key, value=value, headers=[*headers]) is not None
         assert batch._build() == theirs._build()
         assert batch.record_count() == theirs.record_count()
