@@ -32,7 +32,7 @@ class Learned(NamedTuple):
     promise : sum of the softmax shares of `items`: with what probability one of the candidates chosen is there.
     shown_rank, had_shown : the same for the list that the user was last shown, if there was one.
     popularity_rank : in the top k by popularity.
-    unadapted_rank : among the same candidates with user knowledge neutralised.
+    unadapted_rank : among the same candidates with user knowledge neutralised; None where none was shown, too.
     log_loss : of the item among the candidates, nats; None where it was not `recalled`.
     new_item : nobody had touched the item before.
     user_events : events of the user before this one.

@@ -45,7 +45,8 @@ class RecommenderConfig:
     rules : what every list that is shown must keep to.
     fast_weights : adapt to each user.
     worker_delta : adapt to what moves all users, between two versions of the base.
-    track_unadapted : have `learn` report the rank that a list without user knowledge would have given.
+    track_unadapted : have `learn` report the rank that a list without user knowledge would have given, where the user
+        was shown one.
     moments_every : events between those whose candidates count for the feature scaler.
     served_lists : latest lists whose candidates are kept for the users' next events, 66 KB each.
     """
@@ -255,7 +256,7 @@ class Recommender:
                 rank = at or None
                 log_loss = -math.log(max(float(scored.shares[row]), 1e-12))
                 comparisons = self.shadows.compare(candidates.features, row, scored.plain, self.base.version)
-                if self.config.track_unadapted:
+                if self.config.track_unadapted and state.shown:
                     unadapted = ranker.score_unadapted(scored.inputs)
                     others = self._best(
                         state, event.timestamp_ms, candidates.slots, unadapted, top(unadapted, len(best))

@@ -44,6 +44,7 @@ def test_a_sudden_change_is_noticed_and_nothing_before_it() -> None:
         )
         learned = recommender.learn(state, interaction, 20)
         model, popularity = learned.rank is not None, learned.popularity_rank is not None
+        recommender.show(state, recommender.recommend(state, event.timestamp_ms, explain=False))
         hits.append((model, popularity, learned.unadapted_rank is not None))
         if trigger.update(learned.promise, model, popularity):
             triggers.append(number)
