@@ -59,7 +59,7 @@ class Sizes:
         contests = CONTESTS + (KAFKA_STREAMS if kafka_streams else ())
         if quick:
             shop = Shop(users or 20_000, items or 20_000, file)
-            return Sizes(Plan(1, 4.0, 300_000, 200_000, contests), shop, 10_000, 8.0, 4_000, 1, (), ())
+            return Sizes(Plan(1, 4.0, 1_000_000, 200_000, contests), shop, 10_000, 8.0, 4_000, 1, (), ())
         shop = Shop(users or 100_000, items or 100_000, file)
         grown = (1_000, 10_000, 100_000, 1_000_000)
         return Sizes(
