@@ -74,6 +74,9 @@ def run_kernels() -> None:
     for item in ("i0", "i2", "never met"):
         recommender.put_item(CatalogueItem(item, 1_700_000_000_000, "c", 1.0, "a text", (), (), True))
     evaluate(_few_events(1_200), recommender, BaseLearner(base))
+    shown = UserState()  # what is compared with the list without user knowledge
+    recommender.show(shown, recommender.recommend(shown, 1_700_001_000_000))
+    recommender.learn(shown, Interaction(4, "i0", EventType.CLICK, 1_700_001_000_000))
     recommender.remove_item("never met")
     recommender.recommend(UserState(), 1_700_001_000_000, exclude=_LEFT_OUT)
     UserState.decode(UserState().encode())

@@ -12,6 +12,7 @@ from benchmarks.job import Job, Meter, read_job, updated
 from streamproc.connection import aiokafka_options
 from streamproc.engine import CommitStats, Engine, InputRecord, Output, StateView, Writes
 from streamproc.engine.changelog import recover
+from streamproc.engine.garbage import collect_patiently
 from streamproc.engine.store import open_store
 from streamproc.settings import Settings
 
@@ -82,6 +83,7 @@ async def _process(job: Job, settings: Settings) -> None:
         committed[stats.partition] = offset
 
     processor = Parse() if job.workload == "parse" else Count(job.output)
+    collect_patiently()  # as a worker does
     engine = Engine(settings, [job.topic], job.changelog, processor, on_commit=on_commit)
     await engine.run()
     meter.report()

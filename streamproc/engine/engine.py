@@ -16,7 +16,6 @@ from streamproc.engine.cycle import Cycle, Observers
 from streamproc.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Offsets
 from streamproc.engine.errors import EngineError, describe
 from streamproc.engine.faust_batches import BatchApp, PartitionFlow, Poll, WholePolls, silence
-from streamproc.engine.garbage import patient_collections
 from streamproc.engine.records import BatchStats, CommitStats, Processor, RecoveryStats, StateView
 from streamproc.engine.state import Expired
 from streamproc.engine.store import Store, open_store, stored_partitions
@@ -100,10 +99,6 @@ class Engine:
         EngineError
             See the class.
         """
-        with patient_collections():
-            await self._run()
-
-    async def _run(self) -> None:
         settings = self._settings
         self._cycle = Cycle(
             self._processor, settings.max_poll_records, settings.commit_interval_seconds, self._observers

@@ -14,6 +14,7 @@ from models.base import initial_parameters
 from models.recommender import Recommender
 from streamproc import artefacts, topics
 from streamproc.engine import Broadcast, Engine
+from streamproc.engine.garbage import collect_patiently
 from streamproc.http import HttpServer
 from streamproc.metrics import WorkerMetrics
 from streamproc.recommending import recommender_config, warm_up
@@ -82,6 +83,7 @@ async def _serve(settings: Settings) -> None:
             await asyncio.to_thread(warm_up, settings)
             following = Following({catalogue: 0.0, interactions: _REST_SECONDS}, shared, processor)
             await following.catch_up()
+            collect_patiently()
             log.info("caught up: %d items, serving base version %d", len(recommender.knowledge.items), shared.serving)
             beside = [following.follow()]
             if settings.snapshot_interval_seconds:

@@ -1,15 +1,27 @@
-"""The garbage collector while the engine runs."""
+"""The garbage collector of a process that runs an engine."""
 
 import gc
+from collections.abc import Iterator
 
-from streamproc.engine.garbage import patient_collections
+import pytest
+
+from streamproc.engine.garbage import collect_patiently
 
 
-def test_collections_are_rarer_and_leave_out_what_was_there_meanwhile() -> None:
-    before, frozen = gc.get_threshold(), gc.get_freeze_count()
-    with patient_collections():
-        assert gc.get_threshold()[0] >= 10 * before[0]
-        assert gc.get_threshold()[1:] == before[1:]
-        assert gc.get_freeze_count() > frozen
-    assert gc.get_threshold() == before
-    assert gc.get_freeze_count() == 0
+@pytest.fixture
+def defaults() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    gc.unfreeze()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("defaults")
+def test_collections_are_rarer_and_leave_out_what_is_there() -> None:
+    collect_patiently()
+    young, *older = gc.get_threshold()
+    assert young >= 7_000
+    assert older == [10, 10]
+    assert gc.get_freeze_count() > 1_000
