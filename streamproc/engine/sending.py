@@ -54,16 +54,17 @@ class Sender:
         ProducerFenced
             If another producer has the same transactional id since.
         """
-        records = await self._by_place(outputs, changelog.partition)
+        batches: list[tuple[Place, BatchBuilder]] = []
         if rows:
             # Zipped, since a row is nothing but its key and value: the records of outputs are these themselves.
             changes = zip(repeat(""), rows, rows.values(), repeat(()), repeat(None), repeat(None))
-            records = {changelog: changes, **records}
-        batches = [(place, batch) for place, those in records.items() for batch in self._fill(those)]
-        self.places.update(records)
+            batches += [(changelog, batch) for batch in self._fill(changes)]
+        for place, records in (await self._by_place(outputs, changelog.partition)).items():
+            batches += [(place, batch) for batch in self._fill(records)]
+        self.places.update(place for place, _ in batches)
         return await self._deliver(batches, changelog)
 
-    async def _by_place(self, outputs: Sequence[Output], own: int) -> dict[Place, Iterable[Record]]:
+    async def _by_place(self, outputs: Sequence[Output], own: int) -> dict[Place, list[Record]]:
         """Return the outputs by topic and partition, those of partition number `own` being without a key."""
         found: dict[str, list[list[Record]]] = {}
         for output in outputs:

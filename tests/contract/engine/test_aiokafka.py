@@ -184,6 +184,21 @@ async def test_batches_are_filled_as_aiokafka_fills_them_until_the_next_record_h
         assert batch.record_count() == theirs.record_count()
 
 
+async def test_an_output_to_the_changelog_takes_no_row_away(exactly_once: delivery.ExactlyOnce) -> None:
+    sent: list[int] = []
+    send_batch = exactly_once._sender.producer.send_batch
+
+    async def noted(batch: Any, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        sent.append(batch.record_count())
+        answer: asyncio.Future[Any] = await send_batch(batch, topic, partition=partition)
+        return answer
+
+    exactly_once._sender.producer.send_batch = noted
+    outputs = [Output("changelog", b"k", b"by hand", partition=2)]
+    await exactly_once.send(aiokafka.TopicPartition("changelog", 2), {b"k": b"row", b"l": b"row"}, outputs)
+    assert sent == [2, 1]
+
+
 def test_a_transaction_soon_after_another_is_begun_as_soon_as_we_say() -> None:
     assert delivery.sender is sender
     assert sender.BACKOFF_OVERRIDE < 0.02

@@ -6,6 +6,8 @@ import numpy as np
 
 from models.base import H2, BaseParameters, F, initial_parameters
 from models.interaction import EventType, Interaction, hash_id
+from models.recommender import Recommender
+from models.user_state import UserState
 
 START_MS = 1_600_000_000_000
 
@@ -48,3 +50,11 @@ def random_base(seed: int = 0) -> BaseParameters:
         step_sizes=like.step_sizes,
         decay=0.9,
     )
+
+
+def learn_all(recommender: Recommender, rows: list[Interaction]) -> dict[int, UserState]:
+    """Have every event of a stream learned; the users' states after it."""
+    states: dict[int, UserState] = {}
+    for row in rows:
+        recommender.learn(states.setdefault(row.user, UserState()), row)
+    return states
