@@ -98,7 +98,9 @@ class Cycle:
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         for sending in self._sends:
             sending.cancel()
-        await asyncio.gather(*self._sends, return_exceptions=True)
+        # One error has been told; those of others that failed with it are taken here, or asyncio would print them.
+        dropped = [task.drop_commit() for task in self.tasks.values()]
+        await asyncio.gather(*self._sends, *dropped, return_exceptions=True)
         self.failure.cancel()
 
     async def _wait_for_work(self) -> None:

@@ -151,6 +151,12 @@ class Task:
         if self._commit is not None:
             await self._commit
 
+    async def drop_commit(self) -> None:
+        """Wait no longer for a commit under way, and raise what went wrong with the latest."""
+        if self._commit is not None:
+            self._commit.cancel()
+            await self._commit
+
     async def commit(self) -> dict[str, int]:
         """Commit everything sent and return the offsets by topic."""
         offsets, self._offsets = self._offsets, {}

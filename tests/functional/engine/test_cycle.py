@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import pairwise
@@ -193,6 +194,29 @@ async def test_a_failed_delivery_ends_the_cycle_and_leaves_the_store(cycle_of: R
     with pytest.raises(EngineError, match=f"{step} failed"):
         async with cycle.at_rest():
             pass
+
+
+async def test_of_several_failed_commits_one_is_told_and_none_printed() -> None:
+    printed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: printed.append(context))
+    log = Log()
+    log.fail_on, log.commit_seconds = "commit", 0.05
+    tasks = {partition: task_of(partition, log) for partition in range(3)}
+    cycle = Cycle(Upper(), 10, 0.01, Observers(lambda stats: None, lambda stats: None))
+    cycle.tasks = tasks
+    for task in tasks.values():
+        give(task, 1)
+    running = asyncio.create_task(cycle.run())
+    with pytest.raises(EngineError, match="commit failed"):
+        await asyncio.wait_for(asyncio.shield(cycle.failure), 5)
+    await until(lambda: len([event for event, _ in log.events if event.startswith("commit ")]) == 3)
+    await asyncio.sleep(2 * log.commit_seconds)  # the others fail, too
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await cycle.close()
+    del running, task, tasks, cycle
+    gc.collect()
+    assert printed == []
 
 
 async def test_a_raising_processor_ends_the_cycle_and_sends_nothing() -> None:
