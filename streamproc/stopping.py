@@ -22,7 +22,7 @@ def stop_signals() -> list[signal.Signals]:
 
 
 class LastResort:
-    """Ends this process, as kill -9 would, where the end that it was asked for does not come.
+    """Ends this process, as kill -9 would, where the end that it was asked for, or has to come to, does not come.
 
     Without a broker there is none: a group consumer looks for its coordinator to say goodbye to for ever, in a thread
     of Faust's that the interpreter would wait for.
@@ -37,10 +37,10 @@ class LastResort:
     def __init__(self) -> None:
         self._timer: threading.Timer | None = None
 
-    def arm(self, seconds: float = STOP_SECONDS) -> None:
-        """End the process after so many seconds, with one line and exit code 1."""
+    def arm(self, seconds: float = STOP_SECONDS, error: object = None) -> None:
+        """End the process after so many seconds, with exit code 1 and one line, which tells the error there was."""
         self.disarm()
-        self._timer = threading.Timer(seconds, _end, (seconds,))
+        self._timer = threading.Timer(seconds, _end, (seconds, error))
         self._timer.daemon = True
         self._timer.start()
 
@@ -50,7 +50,8 @@ class LastResort:
             self._timer.cancel()
 
 
-def _end(seconds: float) -> None:
+def _end(seconds: float, error: object) -> None:
+    what = "no orderly end" if error is None else f"{error}; no orderly end"
     why = "is the broker gone? What was not committed is done again by whoever comes next"
-    print(f"Error: no orderly end within {seconds:.0f} s; {why}", file=sys.stderr, flush=True)
+    print(f"Error: {what} within {seconds:.0f} s; {why}", file=sys.stderr, flush=True)
     os._exit(1)

@@ -53,6 +53,8 @@ class Engine:
         processed: the state tables of all that are assigned now, by partition. A rebalance may cancel it.
     on_batch, on_commit, on_recovery
         Called on the event loop after each batch, commit and recovery, for metrics.
+    on_failure
+        Told the error before the engine lets go of everything, which may never end where the broker does not answer.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Engine:
         on_batch: Callable[[BatchStats], object] = lambda stats: None,
         on_commit: Callable[[CommitStats], object] = lambda stats: None,
         on_recovery: Callable[[RecoveryStats], object] = lambda stats: None,
+        on_failure: Callable[[Exception], object] = lambda error: None,
     ) -> None:
         self._settings = settings
         self._topics = tuple(topics)
@@ -82,6 +85,7 @@ class Engine:
         self._before_assigned = before_assigned
         self._observers = Observers(on_batch, on_commit)
         self._on_recovery = on_recovery
+        self._on_failure = on_failure
         self._options = aiokafka_options(settings)
         self._folder = settings.data_dir / "state" / settings.application_id
         self._stores: dict[int, Store] = {}  # of partitions that are assigned, or were last
@@ -117,10 +121,11 @@ class Engine:
                     task.result()
             async with self._cycle.at_rest():
                 pass
-        except EngineError:
-            raise
         except Exception as error:
-            raise EngineError(f"the engine failed ({describe(error)})") from error
+            known = isinstance(error, EngineError)
+            failure = error if known else EngineError(f"the engine failed ({describe(error)})")
+            self._on_failure(failure)
+            raise failure from (error.__cause__ if known else error)
         finally:
             self._assigned = False
             for task in running:

@@ -64,6 +64,7 @@ async def _serve(settings: Settings) -> None:
         instance = f"{settings.worker_id}-{uuid.uuid4().hex[:12]}"
         processor = WorkerProcessor(settings, recommender, metrics, instance, time.time)
         shared = SharedKnowledge(settings, recommender, metrics, instance, kept.sources if kept else {})
+        last_resort = LastResort()
         engine = Engine(
             settings,
             [settings.topic(name) for name in _INPUTS],
@@ -73,6 +74,7 @@ async def _serve(settings: Settings) -> None:
             before_assigned=processor.before_assigned,
             on_batch=lambda stats: progress.batch_done(),
             on_commit=lambda stats: metrics.committed(stats.seconds),
+            on_failure=lambda error: last_resort.arm(error=error),
         )
         # While partitions come and go, and state is recovered, records may wait for as long as that takes.
         progress = Progress(lambda: sum(engine.lag().values()) if engine.ready else 0, time.monotonic)
@@ -88,7 +90,6 @@ async def _serve(settings: Settings) -> None:
             beside = [following.follow()]
             if settings.snapshot_interval_seconds:
                 beside.append(following.keep_snapshots(snapshots, settings.snapshot_interval_seconds, engine.at_rest))
-            last_resort = LastResort()
             await _until_stopped(engine, beside, last_resort)
             if settings.snapshot_interval_seconds:
                 last = await following.copy()

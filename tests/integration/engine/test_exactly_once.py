@@ -199,9 +199,12 @@ async def test_what_cannot_be_done_ends_the_worker_and_is_not_acknowledged(
     await produce(settings, 1, keys=1, value=value)
     await produce(settings, 400, keys=40)
     for _ in range(2):  # and again after a restart: it is still there
+        told: list[Exception] = []
+        engine = engine_for(settings, Counting(settings), on_failure=told.append)
         with pytest.raises(EngineError, match=re.escape(message)) as raised:
-            await run_until(engine_for(settings, Counting(settings)), lambda: False, "the failure")
+            await run_until(engine, lambda: False, "the failure")
         assert "\n" not in str(raised.value)
+        assert told == [raised.value]
     results = await Results(settings).read()
     results.assert_exactly_once(sum(committed(settings).values()))
     async with Broadcast(settings, [settings.topic(INPUTS[0])]) as reader:

@@ -1,0 +1,24 @@
+"""A process that does not come to its end by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("None", "Error: no orderly end within 0 s; is the broker gone?"),
+        ("ValueError('fenced')", "Error: fenced; no orderly end within 0 s; is the broker gone?"),
+    ],
+)
+def test_the_last_resort_ends_it_with_one_line_that_tells_the_error(error: str, line: str) -> None:
+    hung = f"import threading; from streamproc.stopping import LastResort; LastResort().arm(0.1, {error}); "
+    command = [sys.executable, "-c", hung + "threading.Thread(target=threading.Event().wait).start()"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(line)
+    assert ended.stderr.count("\n") == 1
