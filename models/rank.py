@@ -186,15 +186,11 @@ def score_part(features, w1, b1, w2, b2, skip, out, inputs, scores):
 
 @kernel
 def forward(w1, b1, w2, b2, skip, out, inputs, scores):
-    """The net on x, the first F rows of inputs[F + H2, n]; fills the others and scores[n].
-
-    Blocks of 128 candidates: below the size from which BLAS wakes other threads, whose start costs more than they save.
-    """
-    features = len(skip)
-    x = inputs[:features]
-    for start in range(0, x.shape[1], 128):
-        block = x[:, start : start + 128].copy()
-        inputs[features:, start : start + 128] = layer(layer(block, w1, b1), w2, b2)
+    """The net on x, the first F rows of inputs[F + H2, n]; fills the others and scores[n]."""
+    features, n = len(skip), inputs.shape[1]
+    x, hidden = inputs[:features], np.empty((len(b1), n), np.float32)
+    layer(x, w1, b1, hidden)
+    layer(hidden, w2, b2, inputs[features:])
     scores[:] = 0
     add_weighted(x, skip, scores)
     add_weighted(inputs[features:], out, scores)
@@ -209,11 +205,39 @@ def add_weighted(rows, weights, total):
 
 
 @kernel
-def layer(x, weights, bias):
-    """Leaky ReLU of weights[H, F] x[F, n] + bias[H]."""
-    y = np.dot(weights, x)
-    for h in range(y.shape[0]):
-        for i in range(y.shape[1]):
-            value = y[h, i] + bias[h]
-            y[h, i] = max(value, np.float32(LEAK) * value)
-    return y
+def layer(x, weights, bias, y):
+    """Fill y[H, n] with the leaky ReLU of weights[H, F] x[F, n] + bias[H]; H is a multiple of four.
+
+    Four rows of y take from four of x in one pass over the candidates, so that a number that was read is used four
+    times. At this size BLAS takes twice as long, and may wake other threads.
+    """
+    features, n = x.shape
+    for h in range(0, len(y), 4):
+        y0, y1, y2, y3 = y[h], y[h + 1], y[h + 2], y[h + 3]
+        w0, w1, w2, w3 = weights[h], weights[h + 1], weights[h + 2], weights[h + 3]
+        for i in range(n):
+            y0[i], y1[i], y2[i], y3[i] = bias[h], bias[h + 1], bias[h + 2], bias[h + 3]
+        whole = features - features % 4
+        for f in range(0, whole, 4):
+            a0, a1, a2, a3 = w0[f], w0[f + 1], w0[f + 2], w0[f + 3]
+            b0, b1, b2, b3 = w1[f], w1[f + 1], w1[f + 2], w1[f + 3]
+            c0, c1, c2, c3 = w2[f], w2[f + 1], w2[f + 2], w2[f + 3]
+            d0, d1, d2, d3 = w3[f], w3[f + 1], w3[f + 2], w3[f + 3]
+            x0, x1, x2, x3 = x[f], x[f + 1], x[f + 2], x[f + 3]
+            for i in range(n):
+                u0, u1, u2, u3 = x0[i], x1[i], x2[i], x3[i]
+                y0[i] += a0 * u0 + a1 * u1 + a2 * u2 + a3 * u3
+                y1[i] += b0 * u0 + b1 * u1 + b2 * u2 + b3 * u3
+                y2[i] += c0 * u0 + c1 * u1 + c2 * u2 + c3 * u3
+                y3[i] += d0 * u0 + d1 * u1 + d2 * u2 + d3 * u3
+        for f in range(whole, features):
+            a0, b0, c0, d0, x0 = w0[f], w1[f], w2[f], w3[f], x[f]
+            for i in range(n):
+                u0 = x0[i]
+                y0[i] += a0 * u0
+                y1[i] += b0 * u0
+                y2[i] += c0 * u0
+                y3[i] += d0 * u0
+        for row in (y0, y1, y2, y3):
+            for i in range(n):
+                row[i] = max(row[i], np.float32(LEAK) * row[i])
