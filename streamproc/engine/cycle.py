@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from streamproc.engine.errors import EngineError, describe
 from streamproc.engine.records import BatchStats, CommitStats, InputRecord, Processor, Writes
-from streamproc.engine.task import Task
+from streamproc.engine.task import Task, outcome
 
 _IDLE_CHECK_SECONDS = 0.05
 _REST = 4.0  # a commit costs CPU here and on the broker: between two at once, rest so many times as long as one takes
@@ -143,7 +143,7 @@ class Cycle:
         self._sends.append(asyncio.create_task(self._send(task, records, writes, took, before)))
 
     async def _first_send(self) -> None:
-        await self._sends[0]
+        await outcome(self._sends[0])
         self._sends.popleft()
 
     async def _process(self, task: Task, records: Sequence[InputRecord]) -> Writes:

@@ -8,12 +8,25 @@ from typing import Any, Protocol
 from aiokafka.structs import TopicPartition
 
 from streamproc.engine.delivery import Delivery
+from streamproc.engine.errors import EngineError
 from streamproc.engine.inbox import Inbox
 from streamproc.engine.records import InputRecord, Processor, Writes
 from streamproc.engine.state import Expired, TaskState
 from streamproc.engine.store import Store
 
 _SWEPT_ROWS = 64
+
+
+async def outcome(work: asyncio.Task[None]) -> None:
+    """Wait for a send or a commit, and raise what went wrong with it.
+
+    Not by awaiting it: whoever is cancelled while it waits would cancel it, too, and whoever waits for what is given up
+    would be told that it is cancelled itself. Faust, who waits in a rebalance, then never ends.
+    """
+    await asyncio.wait({work})
+    if work.cancelled():
+        raise EngineError("given up, as the engine ends")
+    work.result()
 
 
 class Flow(Protocol):
@@ -149,13 +162,13 @@ class Task:
     async def settle(self) -> None:
         """Wait for a commit under way, and raise what went wrong with it."""
         if self._commit is not None:
-            await self._commit
+            await outcome(self._commit)
 
     async def drop_commit(self) -> None:
-        """Wait no longer for a commit under way, and raise what went wrong with the latest."""
+        """Give a commit under way up; what went wrong with it has been told."""
         if self._commit is not None:
             self._commit.cancel()
-            await self._commit
+            await asyncio.gather(self._commit, return_exceptions=True)
 
     async def commit(self) -> dict[str, int]:
         """Commit everything sent and return the offsets by topic."""

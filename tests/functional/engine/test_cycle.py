@@ -196,6 +196,30 @@ async def test_a_failed_delivery_ends_the_cycle_and_leaves_the_store(cycle_of: R
             pass
 
 
+@pytest.mark.parametrize("step", ["send", "commit"])
+async def test_who_waits_for_what_is_given_up_at_the_end_is_told_and_not_cancelled(step: str) -> None:
+    log = Log()
+    setattr(log, f"{step}_seconds", 60.0)
+    task = task_of(0, log)
+    give(task, 1)
+    cycle = Cycle(Upper(), 10, 0.01, Observers(lambda stats: None, lambda stats: None))
+    cycle.tasks = {0: task}
+    running = asyncio.create_task(cycle.run())
+    await until(lambda: any(event == f"{step} 0" for event, _ in log.events))
+
+    async def rest() -> None:
+        async with cycle.at_rest():
+            pass
+
+    resting = asyncio.create_task(rest())
+    await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await cycle.close()
+    with pytest.raises(EngineError, match="given up, as the engine ends"):
+        await asyncio.wait_for(resting, 5)
+
+
 async def test_of_several_failed_commits_one_is_told_and_none_printed() -> None:
     printed: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: printed.append(context))
