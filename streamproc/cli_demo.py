@@ -91,8 +91,10 @@ def simulate(
 @click.option(
     "--rate",
     type=click.FloatRange(min=1),
+    default=250.0,
+    show_default=True,
     metavar="X",
-    help="Most events per second.  [default: 2,000 when headless, else 500]",
+    help="Most events per second; at many more, users act again before they have seen a new list.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the simulated world.")
 @click.option("--drift", type=click.Choice(DRIFTS), default="sudden", show_default=True, help="How the world changes.")
@@ -102,7 +104,7 @@ def demo(
     *,
     headless: bool,
     events: int | None,
-    rate: float | None,
+    rate: float,
     seed: int,
     drift: str,
     summary: Path | None,
@@ -122,7 +124,7 @@ def demo(
         raise click.BadParameter(f"the folder of {summary} does not exist", param_hint="--summary")
     options = DemoOptions(
         events=events or (20_000 if headless else None),
-        rate=rate or (2_000 if headless else 500),
+        rate=rate,
         seed=seed,
         drift=DriftKind(drift),
         live=not headless and sys.stdout.isatty(),

@@ -175,6 +175,7 @@ async def follow(
         enable_auto_commit=False,
         isolation_level="read_committed" if settings.processing_guarantee == "exactly_once" else "read_uncommitted",
         auto_offset_reset="earliest" if from_start else "latest",
+        fetch_max_wait_ms=25,  # the embedded broker lets what comes meanwhile wait for as long
     )
     try:
         await consumer.start()

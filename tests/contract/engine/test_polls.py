@@ -14,7 +14,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamproc.engine import InputRecord
-from streamproc.engine.faust_batches import BatchApp, Poll
+from streamproc.engine.faust_batches import BatchApp, Poll, Progress
 
 
 class FetchedOnce:
@@ -45,8 +45,11 @@ class FetchedOnce:
         return {aiokafka.TopicPartition("clicks", 2): self._fetched}
 
 
-async def test_fetched_records_become_a_poll_of_the_present_epoch(app: BatchApp, tp: TP) -> None:
+async def test_fetched_records_become_a_poll_of_the_present_epoch(
+    app: BatchApp, tp: TP, monkeypatch: pytest.MonkeyPatch
+) -> None:
     thread = app.consumer._thread
+    monkeypatch.setattr(thread, "progress", lambda _: None)
     app.consumer.resume_flow()
     thread.epoch = 3
     records = [InputRecord("clicks", 2, 41, 1_000, b"k", b"v")]
@@ -60,15 +63,16 @@ async def test_fetched_records_become_a_poll_of_the_present_epoch(app: BatchApp,
     assert "self.call_thread(" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
 
 
-@pytest.mark.parametrize(("records", "waits"), [(1, True), (100, False)])
+@pytest.mark.parametrize(("records", "left", "waits"), [(1, 0, True), (100, 0, False), (1, 1, False)])
 async def test_after_a_small_poll_the_next_fetch_waits_a_little_so_that_it_brings_more(
-    app: BatchApp, tp: TP, monkeypatch: pytest.MonkeyPatch, records: int, waits: bool
+    app: BatchApp, tp: TP, monkeypatch: pytest.MonkeyPatch, records: int, left: int, waits: bool
 ) -> None:
     thread = app.consumer._thread
     app.consumer.resume_flow()
     consumer = FetchedOnce([InputRecord("clicks", 2, n, 1_000, b"k", b"v") for n in range(records)])
     monkeypatch.setattr(thread, "_create_consumer", lambda loop: consumer)
     await thread.on_start()
+    monkeypatch.setattr(thread, "progress", lambda _: Progress(records, records, records + left))
     assert await consumer.fetch() < 0.01  # nothing has come yet: a lone event is fetched at once
     await thread._fetch_records(consumer, {tp}, timeout=0, max_records=200)
     assert (await consumer.fetch() >= 0.01) == waits
