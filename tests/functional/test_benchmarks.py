@@ -103,7 +103,7 @@ def test_components_measure_every_event_after_the_warm_up(kind: Literal["memory"
 def test_the_parts_of_an_event_are_all_of_it() -> None:
     rows = [
         Interaction(n % 40, f"i{n * n % 90}", EventType.CLICK, 1_700_000_000_000 + 60_000 * n, f"c{n % 5}", 1.0)
-        for n in range(1_500)
+        for n in range(10_000)
     ]
     cost = event_cost.measure(rows)
     whole = cost.pop(event_cost.TOTAL)
