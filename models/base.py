@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 
 from models.features import FEATURES, LAYOUT, F
 
-H1, H2 = 32, 16
+H1, H2 = 32, 16  # multiples of four, by which `models.rank.layer` goes
 LEAK = 0.01
 D = F + H2
 """Length of a user's fast weights: the skip's part, then the last hidden layer's."""

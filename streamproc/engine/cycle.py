@@ -164,10 +164,10 @@ class Cycle:
         records: Sequence[InputRecord],
         writes: Writes,
         process_seconds: float,
-        before: asyncio.Future[None] | None,
+        before: asyncio.Task[None] | None,
     ) -> None:
         if before is not None:
-            await before
+            await outcome(before)
         began = time.monotonic()
         try:
             await task.send(records, writes)

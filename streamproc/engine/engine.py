@@ -75,7 +75,7 @@ class Engine:
         on_batch: Callable[[BatchStats], object] = lambda stats: None,
         on_commit: Callable[[CommitStats], object] = lambda stats: None,
         on_recovery: Callable[[RecoveryStats], object] = lambda stats: None,
-        on_failure: Callable[[Exception], object] = lambda error: None,
+        on_failure: Callable[[EngineError], object] = lambda error: None,
     ) -> None:
         self._settings = settings
         self._topics = tuple(topics)
@@ -121,11 +121,13 @@ class Engine:
                     task.result()
             async with self._cycle.at_rest():
                 pass
+        except EngineError as error:
+            self._on_failure(error)
+            raise
         except Exception as error:
-            known = isinstance(error, EngineError)
-            failure = error if known else EngineError(f"the engine failed ({describe(error)})")
+            failure = EngineError(f"the engine failed ({describe(error)})")
             self._on_failure(failure)
-            raise failure from (error.__cause__ if known else error)
+            raise failure from error
         finally:
             self._assigned = False
             for task in running:

@@ -48,6 +48,11 @@ class Progress(NamedTuple):
     position: int
     end: int
 
+    @property
+    def at_end(self) -> bool:
+        """Whether the broker is known to hold nothing more."""
+        return self.position >= self.end
+
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's thread around aiokafka's consumer. Attributes are written by this thread, read by the event loop."""
@@ -88,7 +93,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             polls[tp] = Poll(self.epoch, records)
             self.handed_out[tp] = records[-1].offset + 1
         # A broker may hand out one of its record batches at a time, as the embedded one does: what is left is due.
-        if all(progress is None or progress.position >= progress.end for progress in map(self.progress, polls)):
+        if all(progress is None or progress.at_end for progress in map(self.progress, polls)):
             self._pace.polled(sum(map(len, fetched.values())))
         return polls
 
@@ -217,7 +222,7 @@ class PartitionFlow:
     def caught_up(self, topic: str, received: int) -> bool:
         """Tell whether the broker is known to hold no record from offset `received` on."""
         progress = self._consumer.progress(TP(topic, self._partition))
-        return progress is not None and progress.position >= progress.end and received >= progress.handed_out
+        return progress is not None and progress.at_end and received >= progress.handed_out
 
     def pause(self, topic: str) -> None:
         """Fetch no more for now."""

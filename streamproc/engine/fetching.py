@@ -30,7 +30,7 @@ def read_input_records(consumer: AIOKafkaConsumer) -> None:
 
 
 class Pace:
-    """A rest between a small poll and the next fetch.
+    """A rest between a small poll that left nothing on the broker and the next fetch.
 
     It is the fetch that rests, not the poll: a fetch sent at once would bring what is there by then, and that would
     lie in the buffer for the whole rest, while everything after it waited for the fetch behind.

@@ -20,8 +20,8 @@ _SWEPT_ROWS = 64
 async def outcome(work: asyncio.Task[None]) -> None:
     """Wait for a send or a commit, and raise what went wrong with it.
 
-    Not by awaiting it: whoever is cancelled while it waits would cancel it, too, and whoever waits for what is given up
-    would be told that it is cancelled itself. Faust, who waits in a rebalance, then never ends.
+    Not by awaiting it: whoever is cancelled while it waits would cancel it, too, and whoever waits for what is given
+    up, as Faust may in a rebalance, would take it for a cancellation of its own.
     """
     await asyncio.wait({work})
     if work.cancelled():

@@ -125,6 +125,7 @@ async def _until_stopped(engine: Engine, followers: list[Coroutine[None, None, N
     beside = [asyncio.create_task(follower) for follower in followers]
     done, _ = await asyncio.wait({running, *beside}, return_when=asyncio.FIRST_COMPLETED)
     if running not in done:
+        last_resort.arm(error=next(iter(done)).exception())
         engine.stop()
         await asyncio.wait({running})
     for task in beside:

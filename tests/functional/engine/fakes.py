@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka.structs import TopicPartition
 
 from streamproc.engine import EngineError, InputRecord, Output, StateView, Writes
+from streamproc.engine.cycle import Cycle, Observers
 from streamproc.engine.delivery import Rows
 from streamproc.engine.store import MemoryStore
 from streamproc.engine.task import Task
@@ -120,3 +121,26 @@ async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.001)
+
+
+CycleOf = Callable[..., Cycle]
+"""What `cycle_with` takes."""
+
+
+def cycle_with(processor: Upper, tasks: Sequence[Task], interval: float = 60.0, **observers: object) -> Cycle:
+    told = {"on_batch": lambda stats: None, "on_commit": lambda stats: None} | observers
+    cycle = Cycle(processor, 10, interval, Observers(**told))  # type: ignore[arg-type]
+    cycle.tasks = {task.partition: task for task in tasks}
+    return cycle
+
+
+def started(cycle: Cycle) -> Callable[[], Awaitable[None]]:
+    """Run a cycle; returns what ends it, as the engine does."""
+    running = asyncio.create_task(cycle.run())
+
+    async def end() -> None:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await cycle.close()
+
+    return end

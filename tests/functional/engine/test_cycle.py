@@ -1,46 +1,18 @@
-"""The batch cycle without a broker: order, commits, failures."""
+"""The batch cycle without a broker: order, commits and rests; how it ends is in `test_cycle_ends.py`."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import pairwise
 
 import pytest
 
-from streamproc.engine import BatchStats, CommitStats, EngineError
-from streamproc.engine.cycle import Cycle, Observers
-from streamproc.engine.task import Task
-from tests.functional.engine.fakes import Flow, Log, Upper, give, task_of, until
-
-Running = Callable[..., Cycle]
+from streamproc.engine import BatchStats, CommitStats
+from tests.functional.engine.fakes import CycleOf, Flow, Log, Upper, give, task_of, until
 
 
-@pytest.fixture
-async def cycle_of() -> AsyncIterator[Running]:
-    async with contextlib.AsyncExitStack() as stack:
-
-        def run(processor: Upper, tasks: Sequence[Task], interval: float = 60.0, **observers: object) -> Cycle:
-            told = {"on_batch": lambda stats: None, "on_commit": lambda stats: None} | observers
-            cycle = Cycle(processor, 10, interval, Observers(**told))  # type: ignore[arg-type]
-            cycle.tasks = {task.partition: task for task in tasks}
-            running = asyncio.create_task(cycle.run())
-
-            async def stop() -> None:
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
-                await cycle.close()
-
-            stack.push_async_callback(stop)
-            return cycle
-
-        yield run
-
-
-async def test_a_lone_event_is_committed_at_once(cycle_of: Running) -> None:
+async def test_a_lone_event_is_committed_at_once(cycle_of: CycleOf) -> None:
     log = Log()
     task = task_of(3, log)
     cycle = cycle_of(Upper(), [task])
@@ -56,7 +28,7 @@ async def test_a_lone_event_is_committed_at_once(cycle_of: Running) -> None:
     assert task.state.store.get(b"last") == b"0"
 
 
-async def test_under_load_commits_are_rare_and_the_state_is_seen_before_them(cycle_of: Running) -> None:
+async def test_under_load_commits_are_rare_and_the_state_is_seen_before_them(cycle_of: CycleOf) -> None:
     log, processor = Log(), Upper()
     task = task_of(0, log)
     give(task, 95)
@@ -72,7 +44,7 @@ async def test_under_load_commits_are_rare_and_the_state_is_seen_before_them(cyc
 
 @pytest.mark.parametrize(("tasks", "processed"), [(1, [0, 0]), (2, [0, 1, 0]), (3, [0, 1, 2])])
 async def test_processing_goes_on_while_a_batch_is_sent_and_another_waits(
-    cycle_of: Running, tasks: int, processed: list[int]
+    cycle_of: CycleOf, tasks: int, processed: list[int]
 ) -> None:
     log, processor = Log(), Upper()
     log.send_seconds = 0.2
@@ -89,7 +61,7 @@ async def test_processing_goes_on_while_a_batch_is_sent_and_another_waits(
     assert sends == [f"{what} {of.split()[1]}" for of in sends[::2] for what in ("send", "sended")]
 
 
-async def test_under_load_a_commit_comes_once_per_interval(cycle_of: Running) -> None:
+async def test_under_load_a_commit_comes_once_per_interval(cycle_of: CycleOf) -> None:
     log = Log()
     log.send_seconds = 0.01
     task = task_of(0, log)
@@ -101,7 +73,7 @@ async def test_under_load_a_commit_comes_once_per_interval(cycle_of: Running) ->
     assert commits[-1].offsets == {"in": 100}
 
 
-async def test_commits_that_cost_much_are_spared_while_events_trickle(cycle_of: Running) -> None:
+async def test_commits_that_cost_much_are_spared_while_events_trickle(cycle_of: CycleOf) -> None:
     log, processor = Log(), Upper()
     log.commit_seconds = 0.02
     tasks = [task_of(partition, log) for partition in range(4)]
@@ -120,7 +92,7 @@ async def test_commits_that_cost_much_are_spared_while_events_trickle(cycle_of: 
         assert next_ended - next_seconds - ended >= 3 * seconds
 
 
-async def test_sends_follow_the_processing_order_and_never_overlap(cycle_of: Running) -> None:
+async def test_sends_follow_the_processing_order_and_never_overlap(cycle_of: CycleOf) -> None:
     log, processor = Log(), Upper()
     log.send_seconds = log.commit_seconds = 0.002
     tasks = [task_of(partition, log) for partition in range(3)]
@@ -137,7 +109,7 @@ async def test_sends_follow_the_processing_order_and_never_overlap(cycle_of: Run
         assert "commit send" not in " ".join(own)
 
 
-async def test_processing_goes_on_while_a_batch_is_being_sent(cycle_of: Running) -> None:
+async def test_processing_goes_on_while_a_batch_is_being_sent(cycle_of: CycleOf) -> None:
     log, processor = Log(), Upper()
     log.send_seconds = 0.3
     task = task_of(0, log)
@@ -147,7 +119,7 @@ async def test_processing_goes_on_while_a_batch_is_being_sent(cycle_of: Running)
     assert [event for event, _ in log.events] == ["send 0"]
 
 
-async def test_the_producer_gets_ready_while_a_batch_is_processed_unless_it_is_busy(cycle_of: Running) -> None:
+async def test_the_producer_gets_ready_while_a_batch_is_processed_unless_it_is_busy(cycle_of: CycleOf) -> None:
     log, processor = Log(), Upper()
     processor.go.clear()
     task = task_of(5, log)
@@ -165,7 +137,7 @@ async def test_the_producer_gets_ready_while_a_batch_is_processed_unless_it_is_b
     assert log.prepared == [5]
 
 
-async def test_another_partition_goes_first_while_one_commits(cycle_of: Running) -> None:
+async def test_another_partition_goes_first_while_one_commits(cycle_of: CycleOf) -> None:
     log, processor = Log(), Upper()
     log.commit_seconds = 0.2
     first, second = task_of(0, log), task_of(1, log)
@@ -180,82 +152,7 @@ async def test_another_partition_goes_first_while_one_commits(cycle_of: Running)
     assert [partition for partition, _ in processor.seen] == [0, 1, 0]
 
 
-@pytest.mark.parametrize("step", ["send", "commit"])
-async def test_a_failed_delivery_ends_the_cycle_and_leaves_the_store(cycle_of: Running, step: str) -> None:
-    log = Log()
-    log.fail_on = step
-    task = task_of(0, log)
-    cycle = cycle_of(Upper(), [task])
-    give(task, 1)
-    cycle.wake()
-    with pytest.raises(EngineError, match=f"{step} failed"):
-        await asyncio.wait_for(asyncio.shield(cycle.failure), 5)
-    assert task.state.store.position is None
-    with pytest.raises(EngineError, match=f"{step} failed"):
-        async with cycle.at_rest():
-            pass
-
-
-@pytest.mark.parametrize("step", ["send", "commit"])
-async def test_who_waits_for_what_is_given_up_at_the_end_is_told_and_not_cancelled(step: str) -> None:
-    log = Log()
-    setattr(log, f"{step}_seconds", 60.0)
-    task = task_of(0, log)
-    give(task, 1)
-    cycle = Cycle(Upper(), 10, 0.01, Observers(lambda stats: None, lambda stats: None))
-    cycle.tasks = {0: task}
-    running = asyncio.create_task(cycle.run())
-    await until(lambda: any(event == f"{step} 0" for event, _ in log.events))
-
-    async def rest() -> None:
-        async with cycle.at_rest():
-            pass
-
-    resting = asyncio.create_task(rest())
-    await asyncio.sleep(0.01)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await cycle.close()
-    with pytest.raises(EngineError, match="given up, as the engine ends"):
-        await asyncio.wait_for(resting, 5)
-
-
-async def test_of_several_failed_commits_one_is_told_and_none_printed() -> None:
-    printed: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: printed.append(context))
-    log = Log()
-    log.fail_on, log.commit_seconds = "commit", 0.05
-    tasks = {partition: task_of(partition, log) for partition in range(3)}
-    cycle = Cycle(Upper(), 10, 0.01, Observers(lambda stats: None, lambda stats: None))
-    cycle.tasks = tasks
-    for task in tasks.values():
-        give(task, 1)
-    running = asyncio.create_task(cycle.run())
-    with pytest.raises(EngineError, match="commit failed"):
-        await asyncio.wait_for(asyncio.shield(cycle.failure), 5)
-    await until(lambda: len([event for event, _ in log.events if event.startswith("commit ")]) == 3)
-    await asyncio.sleep(2 * log.commit_seconds)  # the others fail, too
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await cycle.close()
-    del running, task, tasks, cycle
-    gc.collect()
-    assert printed == []
-
-
-async def test_a_raising_processor_ends_the_cycle_and_sends_nothing() -> None:
-    log = Log()
-    task = task_of(0, log)
-    give(task, 3, value=b"raise")
-    cycle = Cycle(Upper(), 10, 0.1, Observers(lambda stats: None, lambda stats: None))
-    cycle.tasks = {0: task}
-    with pytest.raises(EngineError, match="3 records of in-0 from offset 0 could not be processed"):
-        await asyncio.wait_for(cycle.run(), 5)
-    await cycle.close()
-    assert log.events == []
-
-
-async def test_at_rest_everything_in_hand_is_committed(cycle_of: Running) -> None:
+async def test_at_rest_everything_in_hand_is_committed(cycle_of: CycleOf) -> None:
     log, processor = Log(), Upper()
     log.send_seconds = 0.02
     task = task_of(0, log)
@@ -273,7 +170,7 @@ async def test_at_rest_everything_in_hand_is_committed(cycle_of: Running) -> Non
     await until(lambda: len(processor.seen) == 3)
 
 
-async def test_at_rest_a_commit_that_falls_due_while_another_is_waited_for_is_over_too(cycle_of: Running) -> None:
+async def test_at_rest_a_commit_that_falls_due_while_another_is_waited_for_is_over_too(cycle_of: CycleOf) -> None:
     log = Log()
     log.commit_seconds = 0.3
     first, second = task_of(1, log), task_of(0, log)
@@ -289,7 +186,7 @@ async def test_at_rest_a_commit_that_falls_due_while_another_is_waited_for_is_ov
         assert not second.committing
 
 
-async def test_fetching_pauses_when_much_waits_and_resumes_when_little_is_left(cycle_of: Running) -> None:
+async def test_fetching_pauses_when_much_waits_and_resumes_when_little_is_left(cycle_of: CycleOf) -> None:
     flow, processor = Flow(), Upper()
     processor.go.clear()
     task = task_of(0, Log(), flow, capacity=40)
