@@ -1,7 +1,8 @@
 """The items that a user record remembers: a table of 36, and the order of the latest events as positions in it.
 
-Each item is 16 bytes of the record: hash u8[6], last time u32 (s since 2000), age in events u16, count f16, interval
-u8, kinds u8, little endian. One kernel reads and one writes them all: by numpy's views it took twice as long.
+Each item is 16 bytes of the record: hash u8[6], last time u32 (s since 2000, modulo 2^32: what would be past 2100 lies
+before 2000), age in events u16, count f16, interval u8, kinds u8, little endian. One kernel reads and one writes them
+all: by numpy's views it took twice as long.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ ORDER = 48
 
 ITEM_BYTES = 16
 
-_EPOCH_S = 946_684_800  # 2000-01-01, the earliest time accepted
+_EPOCH_S = 946_684_800  # 2000-01-01
+_LATEST_S = 4_102_444_800  # 2100-01-01
 _COUNT_DECAY = 0.97  # of an item's count at each event of the user: favourites outlive the passing
 
 
@@ -112,7 +114,8 @@ def unpack(raw, events, halves, items, last, touched, interval, kinds, order, fa
     for i in range(len(raw)):
         row = raw[i]
         items[i] = _read(6, row, 0)
-        last[i] = np.int64(_read(4, row, 6)) + _EPOCH_S
+        seconds = np.int64(_read(4, row, 6)) + _EPOCH_S
+        last[i] = seconds if seconds < _LATEST_S else seconds - 2**32
         touched[i] = events - np.int64(_read(2, row, 10))
         halves[i] = _read(2, row, 12)
         interval[i] = row[14]

@@ -104,7 +104,7 @@ def event(path: Path, line: int, row: Sequence[str]) -> FileEvent:
     except ValueError:
         raise _bad(path, line, f"timestamp_ms is not a whole number: {timestamp_text[:40]!r}") from None
     if not MIN_TIMESTAMP_MS <= timestamp_ms < MAX_TIMESTAMP_MS:
-        raise _bad(path, line, f"timestamp_ms {timestamp_ms} is not in 2000 to 2100: is it in milliseconds?")
+        raise _bad(path, line, f"timestamp_ms {timestamp_ms} is not in 1990 to 2100: is it in milliseconds?")
     for name, text in (("user_id", user_id), ("item_id", item_id), ("category", category)):
         # A character has at most four bytes in UTF-8: short texts need not be encoded to be measured.
         if 4 * len(text) > MAX_ID_BYTES and len(text.encode()) > MAX_ID_BYTES:

@@ -173,7 +173,7 @@ text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_si
     st.lists(
         st.builds(
             FileEvent,
-            timestamp_ms=st.integers(946_684_800_000, 4_102_444_799_999),
+            timestamp_ms=st.integers(631_152_000_000, 4_102_444_799_999),
             user_id=text,
             item_id=text,
             event_type=st.sampled_from(["click", "cart", "purchase"]),

@@ -13,6 +13,7 @@ from models.base import D
 from models.interaction import EventType, Interaction
 from models.own_items import ORDER
 from models.user_state import ITEMS, UserState, UserStateError
+from schemas.record import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 
 EVENTS = st.lists(
     st.tuples(st.integers(0, 60), st.sampled_from(list(EventType)), st.integers(0, 10**8), st.booleans()), max_size=120
@@ -37,6 +38,14 @@ def play(events: list[tuple[int, EventType, int, bool]], through_bytes: bool) ->
 @given(EVENTS)
 def test_encoding_after_every_event_changes_nothing(events: list[tuple[int, EventType, int, bool]]) -> None:
     assert play(events, through_bytes=True).encode() == play(events, through_bytes=False).encode()
+
+
+@pytest.mark.parametrize("timestamp_ms", [MIN_TIMESTAMP_MS, 946_684_799_999, 946_684_800_000, MAX_TIMESTAMP_MS - 1])
+def test_every_time_that_records_may_have_survives_bytes(timestamp_ms: int) -> None:
+    state = UserState()
+    state.take(event(1, EventType.CLICK, timestamp_ms))
+    decoded = UserState.decode(state.encode())
+    assert (decoded.last[0], decoded.last_ms) == (timestamp_ms // 1000, timestamp_ms)
 
 
 def test_full_record_is_at_most_one_kilobyte() -> None:
