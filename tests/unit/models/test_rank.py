@@ -109,8 +109,17 @@ def test_attributions_sum_to_the_score() -> None:
     np.testing.assert_allclose(contributions.sum(axis=1) + level, scores + head @ fast, atol=1e-4)
 
 
-def test_reasons_name_what_speaks_for_the_item_and_never_the_moment() -> None:
-    base, x = initial_parameters(), np.zeros((1, F), np.float32)
-    base.skip[[INDEX["own"], INDEX["pop_mid"], INDEX["gap"]]] = (2.0, 3.0, 9.0)
-    x[0, [INDEX["own"], INDEX["pop_mid"], INDEX["gap"]]] = 1
-    assert reasons(base, by_feature(x), np.arange(1)) == [(("pop_mid", 3.0), ("own", 2.0))]
+def test_reasons_name_the_three_that_speak_most_for_the_item_and_never_the_moment() -> None:
+    names = ["own", "pop_mid", "price", "next_last", "gap"]
+    base, x = initial_parameters(), np.zeros((5, F), np.float32)
+    base.skip[[INDEX[name] for name in names]] = (2.0, 3.0, 1.0, 4.0, 9.0)
+    for many in range(5):
+        x[many, [INDEX[name] for name in names[:many] + names[-1:]]] = 1
+    own, popular, price, following = [(name, base.skip[INDEX[name]]) for name in names[:4]]
+    assert reasons(base, by_feature(x), np.arange(5)) == [
+        (),
+        (own,),
+        (popular, own),
+        (popular, own, price),
+        (following, popular, own),
+    ]
