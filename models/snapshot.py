@@ -6,6 +6,7 @@ The tables are walked, not listed: whatever one keeps in its attributes is kept.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,33 @@ _NUMBERED = (Items, Categories, Codes, Content, Newcomers, Popularity, Pairs, Po
 """Tables whose rows are given out in order, so that their arrays end where the last number given does."""
 
 _FACTS = "facts"  # the array that holds everything but arrays, as JSON
+_SPARE_ROWS = 1024
 
 
 class SnapshotError(ValueError):
     """The arrays are no snapshot that this release can go on from."""
 
 
-def freeze(knowledge: Knowledge) -> Arrays:
+def make_room(knowledge: Knowledge) -> Arrays:
+    """Arrays for `freeze` to copy into, a little longer than what `knowledge` holds now."""
+    return {
+        path: np.empty((len(used) * 17 // 16 + _SPARE_ROWS, *used.shape[1:]), used.dtype)
+        for path, used in _used(knowledge).items()
+    }
+
+
+def touch(room: Arrays) -> None:
+    """Have the system hand over the memory of new arrays, which takes ten times as long as to copy into it then."""
+    for array in room.values():
+        array.fill(0)
+
+
+def freeze(knowledge: Knowledge, room: Arrays | None = None) -> Arrays:
     """Copy everything that `knowledge` holds; the unused ends of its arrays are left out.
+
+    Parameters
+    ----------
+    room : from `make_room`, to be copied into as far as it is long enough still.
 
     Examples
     --------
@@ -51,17 +71,12 @@ def freeze(knowledge: Knowledge) -> Arrays:
     >>> thawed.event, thawed.items.names[thawed.slot("tea")]
     (1, 'tea')
     """
-    arrays: Arrays = {}
+    room = room or {}
+    arrays = {path: _copied(used, room.get(path)) for path, used in _used(knowledge).items()}
     facts: dict[str, Any] = {"made_by": _release(), "config": repr(knowledge.config)}
-    ends = _ends(knowledge)
     for path, owner, name in _attributes(knowledge, ""):
         value = getattr(owner, name)
-        if isinstance(value, np.ndarray):
-            numbered = isinstance(owner, _NUMBERED) and name not in ("pool", "roll")
-            arrays[path] = value[: ends.get(len(value), len(value)) if numbered else None].copy()
-            facts[path] = len(value)
-        else:
-            facts[path] = value
+        facts[path] = len(value) if isinstance(value, np.ndarray) else value
     arrays[_FACTS] = np.frombuffer(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY), np.uint8)
     return arrays
 
@@ -112,6 +127,26 @@ def _attributes(table: object, at: str) -> Iterator[tuple[str, Any, str]]:
             raise TypeError(f"{path}: a snapshot cannot keep a {type(value).__name__}")
 
 
+def _used(knowledge: Knowledge) -> Arrays:
+    """Views of all arrays, without their unused ends."""
+    ends = _ends(knowledge)
+    used: Arrays = {}
+    for path, owner, name in _attributes(knowledge, ""):
+        value = getattr(owner, name)
+        if isinstance(value, np.ndarray):
+            numbered = isinstance(owner, _NUMBERED) and name not in ("pool", "roll")
+            used[path] = value[: ends.get(len(value), len(value)) if numbered else None]
+    return used
+
+
+def _copied(used: NDArray[Any], room: NDArray[Any] | None) -> NDArray[Any]:
+    if room is None or len(room) < len(used):
+        return used.copy()
+    copy = room[: len(used)]
+    copy[...] = used
+    return copy
+
+
 def _ends(knowledge: Knowledge) -> dict[int, int]:
     """How far arrays of each length have been used: most are as long as their bound, far beyond what they hold."""
     items, users, sessions = knowledge.items, knowledge.users, knowledge.sessions
@@ -136,6 +171,7 @@ def _filled(kept: NDArray[Any], length: int, fresh: NDArray[Any]) -> NDArray[Any
     return array
 
 
+@cache
 def _release() -> str:
     """A digest of the sources: their tables may mean something else in the next."""
     digest = blake2b(digest_size=8)

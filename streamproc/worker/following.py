@@ -3,16 +3,22 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 
-from models.snapshot import Arrays, freeze
+from models.snapshot import Arrays, freeze, make_room, touch
 from streamproc.engine import Broadcast, InputRecord
 from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.processor import WorkerProcessor
 from streamproc.worker.snapshots import Offsets, Snapshots
 
+Kept = tuple[Arrays, Offsets, Offsets]
+"""What `Snapshots.write` takes."""
+
 _POLL_SECONDS: Final = 0.2
+# Others' interactions may come a moment later: every worker's every transaction is a record here, and a poll costs as
+# much as an event. What the catalogue and the trainer say is rare and not to be waited for.
+_REST_SECONDS: Final = 0.25
 
 # Some hundreds of interactions, or of items: events wait for milliseconds while these are applied.
 PIECE_BYTES: Final = 32_768
@@ -44,17 +50,19 @@ class Following:
 
     Parameters
     ----------
-    readers
-        Started, in the order in which they catch up: items are best known before they are met. With each, how many
-        seconds it rests after it has read something: every worker's every transaction is a record for it, and a poll
-        costs as much as an event.
+    catalogue, interactions
+        Started readers. The catalogue, with what the trainer says of versions, catches up first: items are best known
+        before they are met.
     processor
         Its lock is held while something is applied, and let go often: events wait for it.
     """
 
-    def __init__(self, readers: Mapping[Broadcast, float], shared: SharedKnowledge, processor: WorkerProcessor) -> None:
-        self._rests = dict(readers)
-        self._readers = [(reader, asyncio.Lock()) for reader in readers]
+    def __init__(
+        self, catalogue: Broadcast, interactions: Broadcast, shared: SharedKnowledge, processor: WorkerProcessor
+    ) -> None:
+        self._interactions = interactions
+        self._rests = {catalogue: 0.0, interactions: _REST_SECONDS}
+        self._readers = [(reader, asyncio.Lock()) for reader in self._rests]
         self._shared = shared
         self._processor = processor
 
@@ -95,21 +103,41 @@ class Following:
         """Write a snapshot every `interval_seconds`, until cancelled; the worker stands still while it is copied."""
         while True:
             await asyncio.sleep(interval_seconds)
-            async with at_rest():
-                kept = await self.copy()
-            await asyncio.to_thread(snapshots.write, *kept)
+            await self._keep_snapshot(snapshots, at_rest)
 
-    async def copy(self) -> tuple[Arrays, Offsets, Offsets]:
-        """What a snapshot is to hold, when nothing is in hand and all is committed: `Snapshots.write` takes it."""
+    async def _keep_snapshot(
+        self, snapshots: Snapshots, at_rest: Callable[[], contextlib.AbstractAsyncContextManager[None]]
+    ) -> None:
+        # What takes long comes before events have to wait: memory, polls that are under way, and most of the logs.
+        room = await asyncio.to_thread(self._room)
         async with self._still():
             await self.catch_up()
-            positions: Offsets = {}
-            for reader, _ in self._readers:
-                positions |= await reader.positions()
-            arrays = await asyncio.to_thread(freeze, self._shared.recommender.knowledge)
-            learned, read = self._processor.sources, self._shared.sources
-            sources = {at: max(learned.get(at, -1), read.get(at, -1)) for at in learned.keys() | read.keys()}
-            return arrays, self._shared.within(positions), sources
+            async with at_rest():
+                kept = await self._copy(room)
+        await asyncio.to_thread(snapshots.write, *kept)
+
+    def _room(self) -> Arrays:
+        with self._processor.lock:
+            room = make_room(self._shared.recommender.knowledge)
+        touch(room)
+        return room
+
+    async def copy(self) -> Kept:
+        """What a snapshot is to hold, when nothing is in hand and all is committed: `Snapshots.write` takes it."""
+        async with self._still():
+            return await self._copy(None)
+
+    async def _copy(self, room: Arrays | None) -> Kept:
+        # Before the events of a partition that were learned here lie those that another worker learned of it. The
+        # catalogue may be read on later; to ask where it ends takes as long as a fetch waits for what does not come.
+        await self._interactions.catch_up(self._apply)
+        positions: Offsets = {}
+        for reader, _ in self._readers:
+            positions |= await reader.positions()
+        arrays = await asyncio.to_thread(freeze, self._shared.recommender.knowledge, room)
+        learned, read = self._processor.sources, self._shared.sources
+        sources = {at: max(learned.get(at, -1), read.get(at, -1)) for at in learned.keys() | read.keys()}
+        return arrays, self._shared.within(positions), sources
 
     @contextlib.asynccontextmanager
     async def _still(self) -> AsyncIterator[None]:

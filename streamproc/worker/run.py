@@ -31,9 +31,6 @@ log = logging.getLogger(__name__)
 
 _INPUTS: Final = ("clicks", "purchases", "recommendation-requests", "items")
 
-# Others' interactions may come a moment later; what the catalogue and the trainer say is rare and not to be waited for.
-_REST_SECONDS: Final = 0.25
-
 
 def run_worker(settings: Settings) -> None:
     """Serve until a signal asks it to stop.
@@ -54,7 +51,6 @@ async def _serve(settings: Settings) -> None:
     metrics = WorkerMetrics(registry, settings.k)
     config = replace(recommender_config(settings), track_unadapted=True)
     snapshots = Snapshots(settings, config.knowledge, time.time)
-    # Items are best known before they are met: the catalogue is read first.
     catalogue = Broadcast(settings, [settings.topic("items"), settings.topic("model-updates")])
     interactions = Broadcast(settings, [settings.topic("item-stats")])
     async with catalogue, interactions:
@@ -83,7 +79,7 @@ async def _serve(settings: Settings) -> None:
         async with HttpServer(*http_address, registry, progress.healthy, lambda: engine.ready) as http:
             log.info("worker %s: metrics on http://%s:%d/metrics", settings.worker_id, settings.http_host, http.port)
             await asyncio.to_thread(warm_up, settings)
-            following = Following({catalogue: 0.0, interactions: _REST_SECONDS}, shared, processor)
+            following = Following(catalogue, interactions, shared, processor)
             await following.catch_up()
             collect_patiently()
             log.info("caught up: %d items, serving base version %d", len(recommender.knowledge.items), shared.serving)

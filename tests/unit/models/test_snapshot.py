@@ -9,7 +9,7 @@ from models.base import initial_parameters
 from models.interaction import CatalogueItem
 from models.knowledge import Knowledge, KnowledgeConfig
 from models.recommender import Recommender
-from models.snapshot import SnapshotError, freeze, thaw
+from models.snapshot import SnapshotError, freeze, make_room, thaw, touch
 from models.user_state import UserState
 from tests.unit.models.streams import START_MS, stream
 
@@ -41,6 +41,21 @@ def test_what_is_learned_after_a_snapshot_is_the_same() -> None:
     assert any(lists[0])
     assert ends[0].keys() == ends[1].keys()
     assert all(np.array_equal(a, ends[1][path], equal_nan=a.dtype.kind == "f") for path, a in ends[0].items())
+
+
+def test_room_made_before_holds_the_copy_as_far_as_it_is_long_enough_still() -> None:
+    knowledge = learned(50)
+    room = make_room(knowledge)
+    touch(room)
+    room["items.events"] = room["items.events"][:2]  # as if it had been made when there were two items
+    for row in stream(300)[50:]:
+        knowledge.take(row)
+    frozen, plain = freeze(knowledge, room), freeze(knowledge)
+    assert frozen.keys() == plain.keys()
+    assert all(np.array_equal(a, plain[path], equal_nan=a.dtype.kind == "f") for path, a in frozen.items())
+    inside = {path for path in room if np.shares_memory(frozen[path], room[path])}
+    assert "items.events" not in inside
+    assert len(inside) > 0.9 * len(room)
 
 
 def test_what_is_as_long_as_a_bound_by_chance_is_kept_whole() -> None:
