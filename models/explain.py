@@ -16,6 +16,7 @@ from models.jit import kernel
 Floats = NDArray[np.float32]
 
 NAMED = 3
+_ROUNDED = 1e4
 _ABOUT_THE_MOMENT = {"session_length", "gap", "user_events", "user_repeats", "last_bought", "catalogue", "sources"}
 _NAMES = [feature.name for feature in FEATURES]
 _TELLING = np.array([feature.name not in _ABOUT_THE_MOMENT for feature in FEATURES])
@@ -51,6 +52,7 @@ def reasons(
 ) -> list[tuple[tuple[str, float], ...]]:
     """The at most three features that spoke most for some of the candidates, and what they contributed to the score.
 
+    Contributions are rounded to four decimals: they are for people, and every list that is written holds sixty.
     Features that say something about the moment and not about the item are never named.
 
     Parameters
@@ -59,7 +61,7 @@ def reasons(
     rows : positions of the candidates.
     fast : [F + H2] fast weights, where they are served.
     """
-    named, shares = np.empty((len(rows), NAMED), np.int64), np.empty((len(rows), NAMED), np.float32)
+    named, shares = np.empty((len(rows), NAMED), np.int64), np.empty((len(rows), NAMED))
     _explain(inputs, rows, base.w1, base.b1, base.w2, base.b2, *_head(base, fast), _TELLING, named, shares)
     # Three at a time where there are three: a loop for each item takes three times as long.
     return [
@@ -139,6 +141,8 @@ def _choose(contributions, telling, named, shares):
                 shares[i, behind] = shares[i, behind - 1]
             named[i, at] = f
             shares[i, at] = value
+        for at in range(named.shape[1]):
+            shares[i, at] = np.rint(shares[i, at] * _ROUNDED) / _ROUNDED
 
 
 @kernel

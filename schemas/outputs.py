@@ -21,7 +21,7 @@ class Reason:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     feature: Annotated[str, Field(min_length=1, max_length=128, description="Name of the ranking feature.")]
-    contribution: Annotated[float, Field(description="What it added to the score.")]
+    contribution: Annotated[float, Field(description="What it added to the score, to four decimals.")]
     words: Annotated[str, Field(max_length=512, description="The same for people.")]
 
 

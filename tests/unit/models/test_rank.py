@@ -112,10 +112,10 @@ def test_attributions_sum_to_the_score() -> None:
 def test_reasons_name_the_three_that_speak_most_for_the_item_and_never_the_moment() -> None:
     names = ["own", "pop_mid", "price", "next_last", "gap"]
     base, x = initial_parameters(), np.zeros((5, F), np.float32)
-    base.skip[[INDEX[name] for name in names]] = (2.0, 3.0, 1.0, 4.0, 9.0)
+    base.skip[[INDEX[name] for name in names]] = (2.00004, 3.0, 1.0, 4.0, 9.0)
     for many in range(5):
         x[many, [INDEX[name] for name in names[:many] + names[-1:]]] = 1
-    own, popular, price, following = [(name, base.skip[INDEX[name]]) for name in names[:4]]
+    own, popular, price, following = [(name, round(base.skip[INDEX[name]])) for name in names[:4]]
     assert reasons(base, by_feature(x), np.arange(5)) == [
         (),
         (own,),
