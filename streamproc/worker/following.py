@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar, TypeVarTuple
 
 from models.snapshot import Arrays, freeze, make_room, touch
 from streamproc.engine import Broadcast, InputRecord
@@ -12,6 +12,8 @@ from streamproc.worker.knowledge import SharedKnowledge
 from streamproc.worker.processor import WorkerProcessor
 from streamproc.worker.snapshots import Offsets, Snapshots
 
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 Kept = tuple[Arrays, Offsets, Offsets]
 """What `Snapshots.write` takes."""
 
@@ -43,6 +45,16 @@ def pieces(records: Sequence[InputRecord]) -> Iterator[list[InputRecord]]:
         left -= size
     if piece:
         yield piece
+
+
+async def in_thread(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """Have work done in a thread, and wait for its end even when cancelled: under a snapshot nothing may go on."""
+    task = asyncio.create_task(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 class Following:
@@ -85,7 +97,7 @@ class Following:
                 await asyncio.sleep(self._rests[reader])
 
     async def _apply(self, records: list[InputRecord]) -> None:
-        await asyncio.to_thread(self._apply_now, records)
+        await in_thread(self._apply_now, records)
 
     def _apply_now(self, records: list[InputRecord]) -> None:
         self._shared.load(records)  # beside the events: only what changes what they see has to wait for the lock
@@ -109,12 +121,12 @@ class Following:
         self, snapshots: Snapshots, at_rest: Callable[[], contextlib.AbstractAsyncContextManager[None]]
     ) -> None:
         # What takes long comes before events have to wait: memory, polls that are under way, and most of the logs.
-        room = await asyncio.to_thread(self._room)
+        room = await in_thread(self._room)
         async with self._still():
             await self.catch_up()
             async with at_rest():
                 kept = await self._copy(room)
-        await asyncio.to_thread(snapshots.write, *kept)
+        await in_thread(snapshots.write, *kept)
 
     def _room(self) -> Arrays:
         with self._processor.lock:
@@ -134,7 +146,7 @@ class Following:
         positions: Offsets = {}
         for reader, _ in self._readers:
             positions |= await reader.positions()
-        arrays = await asyncio.to_thread(freeze, self._shared.recommender.knowledge, room)
+        arrays = await in_thread(freeze, self._shared.recommender.knowledge, room)
         learned, read = self._processor.sources, self._shared.sources
         sources = {at: max(learned.get(at, -1), read.get(at, -1)) for at in learned.keys() | read.keys()}
         return arrays, self._shared.within(positions), sources

@@ -109,3 +109,28 @@ async def test_while_a_snapshot_is_copied_events_wait_for_the_interactions_alone
     began = done.index("rest")
     assert done[began:][:3] == ["rest", "interactions caught up", "go on"]
     assert {"catalogue polled", "catalogue caught up"} <= set(done[:began])
+
+
+async def test_what_is_being_applied_is_applied_before_a_follower_ends() -> None:
+    """A thread cannot be cancelled: it would teach what the last snapshot is copying."""
+    applying, go_on = threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Slow(Applying):
+        async def poll(self, timeout_seconds: float) -> list[InputRecord]:
+            return await asyncio.sleep(0, [record(0, 1)])
+
+        def apply(self, records: list[InputRecord]) -> None:
+            applying.set()
+            go_on.wait(10)
+            super().apply(records)
+
+    world = Slow()
+    follower = asyncio.create_task(Following(world, world, world, world).follow())  # type: ignore[arg-type]
+    await loop.run_in_executor(None, applying.wait, 10)
+    follower.cancel()
+    await asyncio.sleep(0.05)
+    assert not follower.done()
+    go_on.set()
+    await asyncio.gather(follower, return_exceptions=True)
+    assert [each.offset for each in world.held[0]] == [0]
