@@ -36,22 +36,26 @@ class LastResort:
 
     def __init__(self) -> None:
         self._timer: threading.Timer | None = None
+        self._error: object = None
 
     def arm(self, seconds: float = STOP_SECONDS, error: object = None) -> None:
-        """End the process after so many seconds, with exit code 1 and one line, which tells the error there was."""
-        self.disarm()
-        self._timer = threading.Timer(seconds, _end, (seconds, error))
-        self._timer.daemon = True
-        self._timer.start()
+        """End the process after so many seconds, with exit code 1 and one line, which tells the error there was.
+
+        Of several calls the first says when, and the first that has an error says why.
+        """
+        self._error = self._error or error
+        if self._timer is None:
+            self._timer = threading.Timer(seconds, self._end, (seconds,))
+            self._timer.daemon = True
+            self._timer.start()
 
     def disarm(self) -> None:
         """Leave the process to itself."""
         if self._timer is not None:
             self._timer.cancel()
 
-
-def _end(seconds: float, error: object) -> None:
-    what = "no orderly end" if error is None else f"{error}; no orderly end"
-    why = "is the broker gone? What was not committed is done again by whoever comes next"
-    print(f"Error: {what} within {seconds:.0f} s; {why}", file=sys.stderr, flush=True)
-    os._exit(1)
+    def _end(self, seconds: float) -> None:
+        what = "no orderly end" if self._error is None else f"{self._error}; no orderly end"
+        why = "is the broker gone? What was not committed is done again by whoever comes next"
+        print(f"Error: {what} within {seconds:.0f} s; {why}", file=sys.stderr, flush=True)
+        os._exit(1)

@@ -9,14 +9,17 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("calls", "line"),
     [
-        ("None", "Error: no orderly end within 0 s; is the broker gone?"),
-        ("ValueError('fenced')", "Error: fenced; no orderly end within 0 s; is the broker gone?"),
+        ("arm(0.1)", "Error: no orderly end within 0 s; is the broker gone?"),
+        ("arm(0.1, ValueError('fenced'))", "Error: fenced; no orderly end within 0 s; is the broker gone?"),
+        ("arm(0.1, ValueError('fenced')); it.arm(60)", "Error: fenced; no orderly end within 0 s; is the broker gone?"),
+        ("arm(0.1); it.arm(60, ValueError('fenced'))", "Error: fenced; no orderly end within 0 s; is the broker gone?"),
     ],
+    ids=["asked", "failed", "failed, then asked", "asked, then failed"],
 )
-def test_the_last_resort_ends_it_with_one_line_that_tells_the_error(error: str, line: str) -> None:
-    hung = f"import threading; from streamproc.stopping import LastResort; LastResort().arm(0.1, {error}); "
+def test_the_last_resort_ends_it_with_one_line_that_tells_the_error(calls: str, line: str) -> None:
+    hung = f"import threading; from streamproc.stopping import LastResort; it = LastResort(); it.{calls}; "
     command = [sys.executable, "-c", hung + "threading.Thread(target=threading.Event().wait).start()"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
