@@ -16,7 +16,7 @@ from models.jit import kernel
 Floats = NDArray[np.float32]
 
 NAMED = 3
-_ROUNDED = 1e4
+_ROUNDED = 1e4  # four decimals
 _ABOUT_THE_MOMENT = {"session_length", "gap", "user_events", "user_repeats", "last_bought", "catalogue", "sources"}
 _NAMES = [feature.name for feature in FEATURES]
 _TELLING = np.array([feature.name not in _ABOUT_THE_MOMENT for feature in FEATURES])
@@ -125,7 +125,7 @@ def _attribute(x, w1, b1, w2, b2, skip, out, contributions, level):
 
 @kernel
 def _choose(contributions, telling, named, shares):
-    """The features with the highest positive contributions of each row, best first, -1 beyond them."""
+    """The features with the highest positive contributions of each row, rounded, best first, -1 beyond them."""
     named[:] = -1
     shares[:] = 0
     for i in range(len(contributions)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.jit import kernel
+from schemas.record import MAX_TIMESTAMP_MS
 
 ORDER = 48
 """Events whose order is remembered."""
@@ -17,7 +18,7 @@ ORDER = 48
 ITEM_BYTES = 16
 
 _EPOCH_S = 946_684_800  # 2000-01-01
-_LATEST_S = 4_102_444_800  # 2100-01-01
+_LATEST_S = MAX_TIMESTAMP_MS // 1000
 _COUNT_DECAY = 0.97  # of an item's count at each event of the user: favourites outlive the passing
 
 

@@ -34,7 +34,7 @@ _NUMBERED = (Items, Categories, Codes, Content, Newcomers, Popularity, Pairs, Po
 """Tables whose rows are given out in order, so that their arrays end where the last number given does."""
 
 _FACTS = "facts"  # the array that holds everything but arrays, as JSON
-_SPARE_ROWS = 1024
+_SPARE_ROWS = 1024  # tables grow between `make_room` and `freeze`
 
 
 class SnapshotError(ValueError):

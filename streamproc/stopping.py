@@ -50,7 +50,7 @@ class LastResort:
             self._timer.start()
 
     def disarm(self) -> None:
-        """Leave the process to itself."""
+        """Leave the process to itself from now on, whoever asks again."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -25,3 +25,9 @@ def test_the_last_resort_ends_it_with_one_line_that_tells_the_error(calls: str, 
     assert ended.returncode == 1
     assert ended.stderr.startswith(line)
     assert ended.stderr.count("\n") == 1
+
+
+def test_once_disarmed_it_stays_so() -> None:
+    calls = "it = LastResort(); it.arm(0.1); it.disarm(); it.arm(0.1); time.sleep(0.5)"
+    command = [sys.executable, "-c", f"import time; from streamproc.stopping import LastResort; {calls}"]
+    assert subprocess.run(command, timeout=30, check=False).returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ from tests.functional.engine.fakes import CycleOf, cycle_with, started
 async def cycle_of() -> AsyncIterator[CycleOf]:
     async with contextlib.AsyncExitStack() as stack:
 
-        def run(*work: object, **options: object) -> Cycle:
-            cycle = cycle_with(*work, **options)  # type: ignore[arg-type]
+        def run(*work: Any, **options: Any) -> Cycle:
+            cycle = cycle_with(*work, **options)
             stack.push_async_callback(started(cycle))
             return cycle
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka.structs import TopicPartition
 
-from streamproc.engine import EngineError, InputRecord, Output, StateView, Writes
+from streamproc.engine import BatchStats, CommitStats, EngineError, InputRecord, Output, StateView, Writes
 from streamproc.engine.cycle import Cycle, Observers
 from streamproc.engine.delivery import Rows
 from streamproc.engine.store import MemoryStore
@@ -127,9 +127,14 @@ CycleOf = Callable[..., Cycle]
 """What `cycle_with` takes."""
 
 
-def cycle_with(processor: Upper, tasks: Sequence[Task], interval: float = 60.0, **observers: object) -> Cycle:
-    told = {"on_batch": lambda stats: None, "on_commit": lambda stats: None} | observers
-    cycle = Cycle(processor, 10, interval, Observers(**told))  # type: ignore[arg-type]
+def cycle_with(
+    processor: Upper,
+    tasks: Sequence[Task],
+    interval: float = 60.0,
+    on_batch: Callable[[BatchStats], object] = lambda stats: None,
+    on_commit: Callable[[CommitStats], object] = lambda stats: None,
+) -> Cycle:
+    cycle = Cycle(processor, 10, interval, Observers(on_batch, on_commit))
     cycle.tasks = {task.partition: task for task in tasks}
     return cycle
 

@@ -6,12 +6,25 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from types import SimpleNamespace, TracebackType
+from pathlib import Path
+from types import TracebackType
 
-from models.knowledge import Knowledge, KnowledgeConfig
+import pytest
+from prometheus_client import CollectorRegistry
+
+from models.base import initial_parameters
+from models.knowledge import KnowledgeConfig
+from models.recommender import Recommender, RecommenderConfig
 from models.snapshot import Arrays
-from streamproc.engine import InputRecord
+from streamproc.engine import Broadcast, InputRecord
+from streamproc.metrics import WorkerMetrics
+from streamproc.settings import Settings
 from streamproc.worker.following import PIECE_BYTES, Following
+from streamproc.worker.knowledge import SharedKnowledge
+from streamproc.worker.processor import WorkerProcessor
+from streamproc.worker.snapshots import Offsets, Snapshots
+
+CONFIG = KnowledgeConfig(max_items=10)
 
 
 class Applying:
@@ -58,31 +71,58 @@ async def test_the_lock_is_held_for_a_few_records_at_a_time() -> None:
     assert [[each.offset for each in piece] for piece in world.held] == [[0], [1, 2], [3, 4], [5]]
 
 
-class Polling:
-    """A reader of a topic where nothing comes; it notes what it does."""
+class Polling(Broadcast):
+    """A reader of topics where nothing comes; it notes what it does."""
 
-    def __init__(self, name: str, done: list[str]) -> None:
-        self.name, self.done = name, done
+    def __init__(self, done: list[str], *topics: str) -> None:
+        self.done, self.topics = done, topics
 
-    async def catch_up(self, deliver: Callable[[list[InputRecord]], Awaitable[object]]) -> None:
-        self.done.append(f"{self.name} caught up")
+    async def catch_up(
+        self, deliver: Callable[[list[InputRecord]], Awaitable[object]] | None = None
+    ) -> list[InputRecord]:
+        self.done.append(f"{self.topics[0]} caught up")
+        return []
 
-    async def poll(self, timeout_seconds: float) -> list[InputRecord]:
+    async def poll(self, timeout_seconds: float = 0.0) -> list[InputRecord]:
         await asyncio.sleep(timeout_seconds)
-        self.done.append(f"{self.name} polled")
+        self.done.append(f"{self.topics[0]} polled")
         return []
 
     async def positions(self) -> dict[tuple[str, int], int]:
-        return {(self.name, 0): 7}
+        return {(topic, 0): 7 for topic in self.topics}
 
 
-async def test_while_a_snapshot_is_copied_events_wait_for_the_interactions_alone() -> None:
+class Writing(Snapshots):
+    """Tells when it begins to write, and may be held up."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, CONFIG, lambda: 1e9)
+        self.begun, self.ended, self.go = threading.Event(), threading.Event(), threading.Event()
+        self.go.set()
+
+    def write(self, arrays: Arrays, positions: Offsets, sources: Offsets) -> None:
+        self.begun.set()
+        assert self.go.wait(10)
+        super().write(arrays, positions, sources)
+        self.ended.set()
+
+
+@pytest.fixture
+def snapshots(tmp_path: Path) -> Writing:
+    return Writing(Settings(data_dir=tmp_path))
+
+
+def following(done: list[str]) -> Following:
+    settings, metrics = Settings(), WorkerMetrics(CollectorRegistry(), 20)
+    recommender = Recommender(initial_parameters(), RecommenderConfig(CONFIG))
+    processor = WorkerProcessor(settings, recommender, metrics, "life", lambda: 1e9)
+    processor.sources["clicks", 0] = 3
+    shared = SharedKnowledge(settings, recommender, metrics, "life")
+    return Following(Polling(done, "items", "model-updates"), Polling(done, "item-stats"), shared, processor)
+
+
+async def test_while_a_snapshot_is_copied_events_wait_for_the_interactions_alone(snapshots: Writing) -> None:
     done: list[str] = []
-    written = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    knowledge = Knowledge(KnowledgeConfig(max_items=10))
-    shared = SimpleNamespace(recommender=SimpleNamespace(knowledge=knowledge), sources={}, within=dict)
-    processor = SimpleNamespace(lock=threading.Lock(), sources={("clicks", 0): 3})
 
     @contextlib.asynccontextmanager
     async def at_rest() -> AsyncIterator[None]:
@@ -90,31 +130,37 @@ async def test_while_a_snapshot_is_copied_events_wait_for_the_interactions_alone
         yield
         done.append("go on")
 
-    class Snapshots:
-        def write(self, arrays: Arrays, *about: object) -> None:
-            assert "items.events" in arrays
-            assert about == ({("catalogue", 0): 7, ("interactions", 0): 7}, {("clicks", 0): 3})
-            loop.call_soon_threadsafe(written.set)
-
-    following = Following(Polling("catalogue", done), Polling("interactions", done), shared, processor)  # type: ignore[arg-type]
-    tasks = [
-        asyncio.create_task(work)
-        for work in (following.follow(), following.keep_snapshots(Snapshots(), 0.01, at_rest))  # type: ignore[arg-type]
-    ]
-    async with asyncio.timeout(10):
-        await written.wait()
+    worker = following(done)
+    tasks = [asyncio.create_task(work) for work in (worker.follow(), worker.keep_snapshots(snapshots, 0.01, at_rest))]
+    assert await asyncio.to_thread(snapshots.ended.wait, 10)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     began = done.index("rest")
-    assert done[began:][:3] == ["rest", "interactions caught up", "go on"]
-    assert {"catalogue polled", "catalogue caught up"} <= set(done[:began])
+    assert done[began:][:3] == ["rest", "item-stats caught up", "go on"]
+    assert {"items polled", "items caught up"} <= set(done[:began])
+    kept = snapshots.read()
+    assert kept is not None
+    assert kept.positions == {("items", 0): 7, ("item-stats", 0): 7}
+    assert kept.sources == {("clicks", 0): 3}
+
+
+async def test_a_snapshot_that_is_being_written_is_written_before_its_keeper_ends(snapshots: Writing) -> None:
+    """The last one, of a clean stop, goes to the same file."""
+    snapshots.go.clear()
+    keeper = asyncio.create_task(following([]).keep_snapshots(snapshots, 0.01, contextlib.nullcontext))
+    assert await asyncio.to_thread(snapshots.begun.wait, 10)
+    keeper.cancel()
+    await asyncio.sleep(0.05)
+    assert not keeper.done()
+    snapshots.go.set()
+    await asyncio.gather(keeper, return_exceptions=True)
+    assert snapshots.ended.is_set()
 
 
 async def test_what_is_being_applied_is_applied_before_a_follower_ends() -> None:
     """A thread cannot be cancelled: it would teach what the last snapshot is copying."""
     applying, go_on = threading.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
 
     class Slow(Applying):
         async def poll(self, timeout_seconds: float) -> list[InputRecord]:
@@ -126,8 +172,8 @@ async def test_what_is_being_applied_is_applied_before_a_follower_ends() -> None
             super().apply(records)
 
     world = Slow()
-    follower = asyncio.create_task(Following(world, world, world, world).follow())  # type: ignore[arg-type]
-    await loop.run_in_executor(None, applying.wait, 10)
+    follower = asyncio.create_task(Following(world, world, world, world).follow())
+    assert await asyncio.to_thread(applying.wait, 10)
     follower.cancel()
     await asyncio.sleep(0.05)
     assert not follower.done()
